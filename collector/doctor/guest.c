@@ -12,7 +12,7 @@
 #define VALUE_MAX 192
 #define STEAL_WORTH 0.001 /* of all time */
 
-/* The value of @key in lines KEY=VALUE; false: the guest does not say. */
+/* Gets the value of @key from lines KEY=VALUE; false if the guest did not send it. */
 static bool value_of(const char *text, const char *key, char value[VALUE_MAX])
 {
 	size_t len = strlen(key);
@@ -112,7 +112,8 @@ static void check_throttling(struct doctor *d, const char *vm, const char *text)
 			100.0 * (double)runtime / (double)period);
 }
 
-/* "[local] global counter ... mono ...": the one in brackets is used by who does not choose. */
+/* In "[local] global counter ... mono ...", the clock in brackets is used by a recorder that does
+ * not choose one. */
 static void check_trace_clock(struct doctor *d, const char *vm, const char *text)
 {
 	static const char why[] = "the guest is recorded in CLOCK_MONOTONIC, in which timers are "

@@ -11,7 +11,7 @@
 
 #include <vmrt/units.h>
 
-/* An option of the kernel's configuration that real-time VMs need or like. */
+/* An option of the kernel's configuration that real-time VMs need or profit from. */
 struct kernel_option {
 	const char *name;
 	enum vmrt_verdict without;
@@ -27,7 +27,8 @@ static const struct kernel_option kernel_options[] = {
 		"vmrt-hsf learns from perf events that a budget is used up"},
 };
 
-/* The configuration as text; to be freed. The compressed one of /proc is unpacked by zcat. */
+/* Reads the kernel's configuration as text; to be freed. The compressed one in /proc is unpacked by
+ * zcat. */
 static char *read_config(const struct doctor *d)
 {
 	struct utsname u;
@@ -80,8 +81,8 @@ static void check_options(struct doctor *d, const char *config)
 	}
 }
 
-/* Ticks are what the kernel measures quotas, RT throttling and SCHED_DEADLINE by, where it has no
- * finer timer. */
+/* Without a finer timer the kernel measures quotas, RT throttling and SCHED_DEADLINE by its
+ * ticks. */
 static void check_tick(struct doctor *d, const char *config)
 {
 	const char *line = strstr(config, "\nCONFIG_HZ=");

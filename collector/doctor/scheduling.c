@@ -100,7 +100,7 @@ static void check_fair_server(struct doctor *d)
 			(double)share.period / VMRT_NS_PER_MS);
 }
 
-/* Is a word among others with blanks between them? */
+/* Is @word one of @words, which are separated by blanks? */
 static bool has_word(const char *words, const char *word)
 {
 	size_t n = strlen(word);

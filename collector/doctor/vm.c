@@ -66,7 +66,8 @@ static void check_sharing(struct doctor *d, const struct vmrt_vm *vm)
 		}
 }
 
-/* Groups of version 1 that nobody gave a real-time budget have none: libvirt makes such. */
+/* A group of cgroup version 1 has no real-time budget unless somebody gives it one; libvirt makes
+ * such groups. */
 static void check_group(struct doctor *d, const struct vmrt_vm *vm)
 {
 	char path[512], group[256], mend[160], *text = NULL;
@@ -86,7 +87,7 @@ static void check_group(struct doctor *d, const struct vmrt_vm *vm)
 	}
 	free(text);
 	if (runtime == VMRT_UNKNOWN)
-		return; /* no such groups here */
+		return; /* the machine has no such groups */
 	snprintf(mend, sizeof(mend), VMRT_LEAVE_GROUP, (int)vm->pid);
 	if (!runtime)
 		doctor_add(d, VMRT_VERDICT_FAIL, "vcpu_group", vm->name,

@@ -13,7 +13,7 @@
 
 #define FAIR_SERVER "/sys/kernel/debug/sched/fair_server"
 
-/* The number in a file, or VMRT_UNKNOWN. */
+/* Reads the number in a file, or VMRT_UNKNOWN. */
 static int64_t read_number(const char *path)
 {
 	char *text, *end;

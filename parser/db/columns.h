@@ -242,7 +242,8 @@
 	NEXT(thread, id, " NOT NULL REFERENCES thread(id)", by->thread)                            \
 	NEXT(ns, number, " NOT NULL", by->ns)
 
-/* Every table, in the order of the schema: name in code, name in SQL, what follows its columns. */
+/* All tables, in the order of the schema: name in the code, name in SQL, the text behind its
+ * columns. */
 #define RUNDB_TABLE_LIST(X)                                                                        \
 	X(RUN, run, ")")                                                                           \
 	X(MACHINE, machine, ")")                                                                   \

@@ -2,7 +2,7 @@
 #ifndef PARSER_DB_LOCAL_H
 #define PARSER_DB_LOCAL_H
 
-/* What opening run.db (rundb-open.c) and its queries (query.c) share. */
+/* What the opening of run.db (rundb-open.c) and its queries (query.c) share. */
 
 #include <vmrt/rundb.h>
 
@@ -29,7 +29,7 @@ struct vmrt_db {
 	bool too_long;		   /* the query was ended because of its steps */
 };
 
-/** db_failed - what SQLite says went wrong with the last call, as an error of ours */
+/** db_failed - turn SQLite's message about the last call into an error */
 enum vmrt_status db_failed(struct vmrt_db *db, struct vmrt_error *err);
 
 #endif

@@ -14,7 +14,7 @@
 #define CHECK_EVERY_ROWS 1024
 #define ROWS_MOST ((int64_t)UINT32_MAX - 1) /* the highest number of a row */
 
-/* The least and the most of a kind of column, see columns.h. */
+/* The least and the largest value of each kind of column, see columns.h. */
 #define RANGE_id 0, ROWS_MOST
 #define RANGE_index 0, ROWS_MOST
 #define RANGE_number -VMRT_DB_MOST, VMRT_DB_MOST
@@ -39,7 +39,7 @@ const struct db_table db_tables[] = {
 #undef TABLE
 		{NULL, NULL}};
 
-/* What an expression may be. */
+/* The declared types that an expression may have. */
 static const struct vmrt_db_column expression = {"", "", -VMRT_DB_MOST, VMRT_DB_MOST};
 
 static const struct vmrt_db_column *find_column(sqlite3_stmt *stmt, int i)
@@ -196,10 +196,11 @@ const char *vmrt_query_printed(struct vmrt_query *q, int i)
 	int type = sqlite3_column_type(q->stmt, i);
 	const char *text;
 
-	/* a view has nothing where it found no row, also in a column that needs something */
+	/* a view gives NULL where it found no row, also for a column that is never NULL in its
+	 * table */
 	if (type == SQLITE_NULL)
 		return NULL;
-	/* what cannot be there is not printed either */
+	/* a value that cannot be in the column is not printed either */
 	if (type == SQLITE_INTEGER)
 		vmrt_query_int(q, i);
 	else if (type == SQLITE_BLOB || (c != &expression && (type != SQLITE_TEXT || c->most > 0)))

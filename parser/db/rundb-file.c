@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The file of run.db: made beside its place, and put there when it is complete. */
+/* Makes the file of run.db under a temporary name beside its place, and renames it when it is
+ * complete. */
 #include "rundb-local.h"
 
 #include <dirent.h>
@@ -17,8 +18,8 @@
 
 #include "schema.h"
 
-#define PROGRESS_STEPS 100000 /* of SQLite, a few milliseconds */
-#define APPLICATION_AT 68     /* in a file of SQLite: four bytes, the highest first */
+#define PROGRESS_STEPS 100000 /* steps of SQLite between two calls, a few milliseconds */
+#define APPLICATION_AT 68     /* offset in a file of SQLite of four bytes, the highest first */
 
 #define ONE(column, kind, rest, value) +1
 const struct rundb_table rundb_tables[TABLES] = {
@@ -41,10 +42,8 @@ static void run_sql(struct rundb *db, const char *sql)
 		rundb_failed(db);
 }
 
-/*
- * A statement that inserts a row into @table, or up to RUNDB_ROWS rows: how many is its last
- * parameter. NULL without memory.
- */
+/* Makes a statement that inserts a row into @table, or up to RUNDB_ROWS rows; the last parameter
+ * says how many. NULL without memory. */
 static char *make_insert(enum table table)
 {
 	bool many = rundb_has_many(table);
@@ -87,7 +86,7 @@ static void prepare(struct rundb *db)
 		prepare_insert(db, (enum table)t);
 }
 
-/* Is @name what an analysis that was killed left of @base? */
+/* Is @name a temporary file of @base that a killed analysis left? */
 static bool is_leftover(const char *name, const char *base)
 {
 	size_t len = strlen(base);
@@ -140,16 +139,14 @@ static bool is_open_twice(int fd)
 	return found;
 }
 
-/*
- * The folder may be a stranger's, who could put a link there between the making of the file and
- * SQLite's opening of it: so what SQLite has opened must be the file that was made.
- */
+/* Checks that SQLite has opened the file that was made here: in a stranger's folder, a link could
+ * have been put in its place between the two. */
 static enum vmrt_status open_temporary(struct rundb *db, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	int fd;
 
-	/* before it is there: a signal may come right behind */
+	/* noted before the file is made, because a signal may come right after that */
 	vmrt_remove_at_crash(db->temporary);
 	fd = vmrt_create_file(db->temporary, O_RDWR, 0666);
 	if (fd < 0)
@@ -166,7 +163,7 @@ static enum vmrt_status open_temporary(struct rundb *db, struct vmrt_error *err)
 	return status;
 }
 
-/* SQLite asks now and then, also in the midst of making an index. */
+/* SQLite calls this from time to time, also while it makes an index. */
 static int is_stopped(void *ctx)
 {
 	struct rundb *db = ctx;
@@ -205,7 +202,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 	char pragmas[128];
 	enum vmrt_status status;
 
-	/* renaming would put a database in the place of a device or a link */
+	/* renaming would replace a device or a link by a database */
 	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
 		return vmrt_fail(err, VMRT_EEXIST, "%s is there and is not a regular file", path);
 	db = calloc(1, sizeof(*db));
@@ -227,8 +224,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 		return status;
 	}
 	sqlite3_progress_handler(db->db, PROGRESS_STEPS, is_stopped, db);
-	/* nobody reads the file before it is complete and renamed, so nothing has to be journalled
-	 */
+	/* nobody reads the file before it is complete and renamed, so no journal is needed */
 	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA "
 		    "locking_mode=EXCLUSIVE; PRAGMA page_size=16384;");
 	snprintf(pragmas, sizeof(pragmas),
@@ -256,7 +252,7 @@ static void finalize(struct rundb *db)
 	}
 }
 
-/* SQLite's own look at every page of the file that is to be trusted from now on. */
+/* Lets SQLite check every page of the file, because readers will trust it. */
 static void check(struct rundb *db)
 {
 	sqlite3_stmt *stmt = NULL;

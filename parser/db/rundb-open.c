@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening run.db for reading: only what vmrt itself could have made, and nothing in it is trusted.
- */
+/* Opens run.db for reading. A file is refused if vmrt could not have made it, and its content is
+ * not trusted. */
 #include <vmrt/rundb.h>
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include "db-local.h"
 #include "schema.h"
 
-#define STEPS_BETWEEN_CALLS 10000 /* of SQLite's machine, at whether a signal came */
+#define STEPS_BETWEEN_CALLS 10000 /* steps of SQLite between two checks whether a signal came */
 /* The queries of reports take less than 10 steps per byte of the file. */
 #define STEPS_MIN UINT64_C(50000000)
 #define STEPS_PER_BYTE 200
@@ -35,7 +35,7 @@ static bool has_recording(const char *run)
 	       access(path, F_OK) == 0;
 }
 
-/* The path of the database of @run: itself, or run.db in the folder. */
+/* Gets the path of the database of @run: @run itself, or run.db in that folder. */
 static enum vmrt_status find_db(const char *run, char **path, struct vmrt_error *err)
 {
 	struct stat st;
@@ -57,7 +57,7 @@ static enum vmrt_status find_db(const char *run, char **path, struct vmrt_error 
 	if (lstat(*path, &st) != 0 && errno == ENOENT)
 		return vmrt_fail(err, VMRT_ENOENT, "%s has no %s: run `vmrt-trace analyze %s`", run,
 			VMRT_FILE_DB, run);
-	/* a stranger's folder could name any file */
+	/* in a stranger's folder a link could point to any file */
 	if (S_ISLNK(st.st_mode))
 		return vmrt_fail(
 			err, VMRT_EFORMAT, "%s is a symbolic link: name the file itself", *path);
@@ -105,8 +105,8 @@ enum vmrt_status db_failed(struct vmrt_db *db, struct vmrt_error *err)
 	return vmrt_fail(err, VMRT_EDB, "cannot read %s: %s", db->path, sqlite3_errmsg(db->db));
 }
 
-/* SQLite's progress handler: ends a query that was interrupted or has no end, and shows that one is
- * under way that takes long to find its first row. */
+/* SQLite's progress handler: ends a query after a signal or too many steps, and shows progress
+ * while a query takes long to find its first row. */
 static int on_progress(void *ctx)
 {
 	struct vmrt_db *db = ctx;
@@ -116,7 +116,8 @@ static int on_progress(void *ctx)
 	return db->too_long || vmrt_stop_requested();
 }
 
-/* The first column of the first row of @sql with @text as its parameter, 0 without any row. */
+/* Returns the first column of the first row of @sql with @text as its parameter; 0 if there is no
+ * row. */
 static enum vmrt_status get_value(struct vmrt_db *db, const char *sql, const char *text, int length,
 	int64_t *out, struct vmrt_error *err)
 {
@@ -159,10 +160,8 @@ static enum vmrt_status check_identity(struct vmrt_db *db, const char *run, stru
 	return VMRT_OK;
 }
 
-/*
- * Every table, index and view must be declared as vmrt declares it: a stranger's view in the place
- * of a table could compute without end. What else is in the file is never asked.
- */
+/* Every table, index and view must be declared as vmrt declares it: a stranger's view in the place
+ * of a table could compute without end. Other things in the file are never queried. */
 static enum vmrt_status check_schema(struct vmrt_db *db, const char *run, struct vmrt_error *err)
 {
 	static const char schema[] = VMRT_DB_TABLES VMRT_DB_INDICES VMRT_DB_VIEWS;
@@ -186,7 +185,8 @@ static enum vmrt_status check_schema(struct vmrt_db *db, const char *run, struct
 	return status;
 }
 
-/* Nothing in the file may run code, write, or take more than its size explains. */
+/* Restricts the connection: nothing in the file may run code, write, or use more memory than the
+ * file's size explains. */
 static void restrict_db(struct vmrt_db *db, int64_t size)
 {
 	sqlite3_db_config(db->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -268,8 +268,8 @@ enum vmrt_status vmrt_db_open(const char *run, struct vmrt_db **out, struct vmrt
 		status = open_file(db, err);
 	if (status == VMRT_OK) {
 		restrict_db(db, size);
-		/* one read transaction: a database that is being replaced or written stays one
-		 * state */
+		/* all queries run in one read transaction, so that they see one state of a database
+		 * that is being replaced or written */
 		status = get_value(db, "BEGIN", NULL, 0, &none, err);
 	}
 	if (status == VMRT_OK)

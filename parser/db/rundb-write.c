@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of run.db, in the order of the columns of schema.h. */
+/* Writes the rows of run.db, in the order of the columns of schema.h. */
 #include "rundb-local.h"
 
 #include <vmrt/rundb.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Columns of the row being written are bound one after the other. */
+/* The columns of the row being written are bound one after the other. */
 struct row {
 	struct rundb *db;
 	sqlite3_stmt *stmt;
@@ -25,7 +25,7 @@ static struct row begin(struct rundb *db, enum table table)
 	return row;
 }
 
-/* A number as the column's range has it: what a recording says may be anything. */
+/* Limits a number to the column's range, because a recording may hold any number. */
 static void add_number(struct row *row, int64_t value)
 {
 	value = value < -VMRT_DB_MOST ? -VMRT_DB_MOST : value > VMRT_DB_MOST ? VMRT_DB_MOST : value;
@@ -52,7 +52,7 @@ static void add_flag(struct row *row, bool value)
 	sqlite3_bind_int64(row->stmt, ++row->column, value);
 }
 
-/* A time beyond the range is as good as unknown. */
+/* A time outside of the range counts as unknown. */
 static void add_time(struct row *row, int64_t value)
 {
 	if (value < -VMRT_DB_MOST || value > VMRT_DB_MOST)
@@ -61,7 +61,7 @@ static void add_time(struct row *row, int64_t value)
 		sqlite3_bind_int64(row->stmt, ++row->column, value);
 }
 
-/* 0 stands for what was not declared. */
+/* 0 means that the value was not declared, so it is written as NULL. */
 static void add_positive(struct row *row, int64_t value)
 {
 	add_time(row, value > 0 ? value : VMRT_UNKNOWN);
@@ -105,7 +105,7 @@ static void step(struct rundb *db, enum table table)
 	sqlite3_reset(stmt);
 }
 
-/* The rows of @table that wait are written. */
+/* Writes the rows of @table that wait. */
 static void flush(struct rundb *db, enum table table)
 {
 	sqlite3_bind_int(db->insert[table], RUNDB_ROWS * rundb_tables[table].columns + 1,
@@ -172,8 +172,8 @@ static bool is_hidden(const struct rundb *db, uint32_t id)
 	return id / 8 < db->n_hidden && db->hidden[id / 8] >> id % 8 & 1;
 }
 
-/* What the manifest says of @t; threads come in its order, so each is looked for behind the last.
- */
+/* Finds thread @t in the manifest. Threads come in the manifest's order, so the search begins
+ * behind the one found last. */
 static const struct vmrt_vm_thread *find_thread(struct rundb *db, const struct vmrt_thread *t)
 {
 	for (size_t v = 0; db->manifest && t->vm != VMRT_NONE && v < db->manifest->n_vms; v++) {
@@ -280,7 +280,7 @@ static void add_blame_thread(
 	end(&row);
 }
 
-/* What is known of a job without its times on the host's clock. */
+/* Writes what is known of a job whose times on the host's clock are unknown. */
 static void forget_host_times(struct vmrt_job *j)
 {
 	j->arrival_ns = j->release_ns = j->start_ns = j->end_ns = j->deadline_ns = VMRT_UNKNOWN;
@@ -381,7 +381,7 @@ void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
 	}
 }
 
-/* A rate that no clock has becomes the most that the column takes. */
+/* Limits an impossible rate to the largest one that the column takes. */
 static int64_t to_ppb(double rate)
 {
 	double ppb = rate * 1e9;
@@ -445,7 +445,7 @@ static bool next(struct rundb *db, sqlite3_stmt **stmt, const char *sql, int64_t
 	return rc == SQLITE_ROW;
 }
 
-/* For each kind: what is not certain, and how that is marked. */
+/* For each kind of doubtful rows: how they are found, and how they are marked. */
 static const struct {
 	const char *seen;
 	const char *marks[2];
@@ -455,7 +455,7 @@ static const struct {
 				" WHERE h.machine = ?1 AND s.cpu = ?2 ORDER BY t.id",
 		{"UPDATE job SET unsure_ns = NULL WHERE task = ?1",
 			"UPDATE task SET uncertain = 1 WHERE id = ?1"}},
-	/* its own machine shows when a guest's job ended */
+	/* the guest's own recording shows when its job ended */
 	[RUNDB_DOUBTED_GUEST] =
 		{"SELECT DISTINCT t.id, t.machine_name || '/' || t.name FROM slice s"
 		 " JOIN thread h ON h.id = s.thread"

@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_DB_RUNDB_H
 #define VMRT_PARSER_DB_RUNDB_H
 
-/* Writing run.db: a sink of the engine, and the tables about the recording itself. */
+/* Writes run.db: a sink of the engine, and the tables about the recording itself. */
 
 #include <stdbool.h>
 
@@ -31,9 +31,9 @@ enum vmrt_status rundb_check_place(const char *path, struct vmrt_error *err);
 
 /**
  * rundb_create - begin a database beside @path
- * @path: where it will be after rundb_finish()
+ * @path: where the database will be after rundb_finish()
  * @manifest: of the run, kept by reference; may be NULL
- * @stop: true: rundb_finish() gives up; or NULL
+ * @stop: if it returns true, rundb_finish() gives up; or NULL
  * @out: end with rundb_finish() or rundb_abort()
  */
 enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
@@ -43,50 +43,52 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 void rundb_sink(struct rundb *db, struct vmrt_sink *sink);
 
 /**
- * rundb_unrelated - machines of whose clocks nothing is known on the host's
+ * rundb_unrelated - name the machines whose clocks have no known relation to the host's
  * @machines: by machine; @tasks: by declared task, whether it runs on such a machine; both are kept
+ * by reference
  *
- * Host times of their jobs are NULL, and what follows from them: execution, cause and parts. Their
- * slices are left out.
+ * Host times of their jobs become NULL, and so do the values that follow from them: execution,
+ * cause and parts. Their slices are left out.
  */
 void rundb_unrelated(struct rundb *db, const bool *machines, const bool *tasks);
 
-/** rundb_without_host - nothing of the host was recorded: executions and causes are unknown */
+/** rundb_without_host - take note that nothing of the host was recorded: executions and causes are
+ * unknown */
 void rundb_without_host(struct rundb *db);
 
-/** rundb_run - the row of table run; @exp may be NULL; @experiment: the file's text or NULL; @uuid:
- * of the run, or NULL */
+/** rundb_run - write the row of table run; @exp may be NULL; @experiment: the file's text or NULL;
+ * @uuid: of the run, or NULL */
 void rundb_run(struct rundb *db, const struct vmrt_experiment *exp, const char *experiment,
 	const char *uuid, int64_t start_ns, int64_t end_ns);
 
-/** rundb_vm - a row of table vm; @machine: VMRT_NONE without a guest recording; @info may be NULL
- */
+/** rundb_vm - write a row of table vm; @machine: VMRT_NONE without a guest recording; @info may be
+ * NULL */
 void rundb_vm(struct rundb *db, uint32_t id, const char *name, uint32_t machine,
 	const struct vmrt_vm *info);
 
-/** rundb_tasks - all declared tasks; @machines say which were recorded, @engine what it found out
- */
+/** rundb_tasks - write all declared tasks; @machines: which of them were recorded; @engine: has
+ * found how the tasks are released, and what contradicts their declarations */
 void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
 	const struct vmrt_engine_machine *machines, size_t n_machines,
 	const struct vmrt_engine *engine);
 
-/** rundb_machine - a row of table machine and its clock's rows */
+/** rundb_machine - write a row of table machine and the rows of its clock */
 void rundb_machine(struct rundb *db, const struct rundb_machine *machine);
 
-/** rundb_event - how often machine @machine recorded an event */
+/** rundb_event - write how often machine @machine recorded an event */
 void rundb_event(struct rundb *db, uint32_t machine, const struct vmrt_event_count *e);
 
 /**
- * rundb_note - a remark that reports show
+ * rundb_note - write a remark that reports show
  * @about: "machine", "task" or "server"
  * @name: of the machine, MACHINE/NAME of the task, or the server's
  */
 void rundb_note(struct rundb *db, const char *about, const char *name, const char *words);
 
 enum rundb_doubted {
-	RUNDB_DOUBTED_TASK,  /* it ran there */
-	RUNDB_DOUBTED_GUEST, /* task of a guest, one of whose vCPUs ran there */
-	RUNDB_DOUBTED_SERVER /* of such a guest */
+	RUNDB_DOUBTED_TASK,  /* a task that ran on that CPU */
+	RUNDB_DOUBTED_GUEST, /* a task of a guest one of whose vCPUs ran on that CPU */
+	RUNDB_DOUBTED_SERVER /* a server of such a guest */
 };
 
 /**
@@ -98,13 +100,13 @@ enum rundb_doubted {
 void rundb_mark_doubtful(struct rundb *db, uint32_t machine, unsigned cpu,
 	void (*each)(void *ctx, enum rundb_doubted what, const char *name), void *ctx);
 
-/** rundb_counts - jobs and server periods written so far */
+/** rundb_counts - how many jobs and server periods were written so far */
 void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods);
 
-/** rundb_finish - indices, views, commit, rename; frees @db */
+/** rundb_finish - make indices and views, commit, and rename the file; frees @db */
 enum vmrt_status rundb_finish(struct rundb *db, struct vmrt_error *err);
 
-/** rundb_abort - drop it; NULL is allowed */
+/** rundb_abort - remove the unfinished database and free @db; NULL is allowed */
 void rundb_abort(struct rundb *db);
 
 #endif

@@ -8,10 +8,10 @@
 
 #include <vmrt/discover.h>
 
-#define SAMPLES 256 /* per thread; of more, a spread choice stays */
+#define SAMPLES 256 /* kept of each thread; if there are more, every 2^skip-th one is kept */
 
-/* A bounded choice of values: every 2^skip-th one. Most threads of a machine are short-lived: there
- * is room for as many as there were. */
+/* A limited number of values: every 2^skip-th one is kept. Most threads of a machine are
+ * short-lived, so memory is allocated only as values come. */
 struct samples {
 	int64_t *value;
 	unsigned n, skip, room;
@@ -25,10 +25,10 @@ struct seen_thread {
 	unsigned cpu;
 	bool skipped;
 	bool running, awake; /* awake: a job is under way */
-	int64_t since_ns;    /* of the run that goes on */
+	int64_t since_ns;    /* beginning of the present run */
 	int64_t run_ns, job_ns, longest_ns;
 	uint64_t jobs, by[VMRT_WAKERS];
-	int64_t arrival_ns; /* of the last job; VMRT_UNKNOWN */
+	int64_t arrival_ns; /* arrival of the last job, or VMRT_UNKNOWN */
 	struct samples gaps, execs;
 	char waker[VMRT_COMM_MAX]; /* the thread that woke it most, by majority vote */
 	int64_t votes;
@@ -43,10 +43,10 @@ struct seen_timer {
 	UT_hash_handle hh;
 };
 
-/* The timer that expires on a CPU, until something else happens there. */
+/* The timer that expired last on a CPU; another event of that CPU ends its effect. */
 struct seen_cpu {
 	bool expiring, relative;
-	bool hard; /* in the interrupt itself, not in a softirq or a thread */
+	bool hard; /* it expired in the interrupt itself, not in a softirq or a thread */
 	enum vmrt_timer_fn fn;
 	int64_t arrival_ns;
 	int32_t armed_by;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads that were found as an experiment file, which people can read, mend and keep. */
+/* Writes the threads that were found as an experiment file, which people can read, correct and
+ * keep. */
 #include "discover-local.h"
 
 #include <inttypes.h>
@@ -12,7 +13,7 @@
 #include "common/experiment-text.h"
 
 #define SAME_PERIOD 0.05 /* periods that differ by less are one */
-#define TASKS_MOST 200	 /* more would not be read */
+#define TASKS_MOST 200	 /* nobody would read more */
 
 static bool same_name(const struct vmrt_found *a, const struct vmrt_found *b)
 {
@@ -27,7 +28,7 @@ static bool same_rhythm(const struct vmrt_found *a, const struct vmrt_found *b)
 	       (double)llabs(a->period_ns - b->period_ns) < SAME_PERIOD * (double)a->period_ns;
 }
 
-/* Is the thread the first of its name, and have all of the name its rhythm? */
+/* Is the thread the first one of its name, and do all threads of that name have its period? */
 static bool stands_for_its_name(
 	const struct vmrt_found *found, size_t n, size_t index, bool *first, bool *alike)
 {
@@ -41,7 +42,7 @@ static bool stands_for_its_name(
 	return *first || !*alike;
 }
 
-/* "12ms", "333us" or "12345ns": exact, and as short as it can be. */
+/* Prints a time exactly and as short as possible: "12ms", "333us" or "12345ns". */
 static void put_time(FILE *out, const char *key, int64_t ns)
 {
 	if (ns % VMRT_NS_PER_MS == 0)
@@ -52,8 +53,8 @@ static void put_time(FILE *out, const char *key, int64_t ns)
 		fprintf(out, "%s = %" PRId64 "ns\n", key, ns);
 }
 
-/* The roundest number that the measurement cannot distinguish from the period: a mean of n
- * distances is off by about an nth of their jitter. */
+/* Returns the roundest number that the measurement cannot distinguish from the period: the mean of
+ * n distances is off by about an nth of their jitter. */
 static int64_t round_period(const struct vmrt_found *f)
 {
 	static const int64_t steps[] = {
@@ -77,7 +78,8 @@ static void put_task(FILE *out, const struct vmrt_found *f, const char *machine,
 	int64_t wcet = (f->exec_max_ns + VMRT_NS_PER_US - 1) / VMRT_NS_PER_US * VMRT_NS_PER_US;
 
 	snprintf(tid, sizeof(tid), "%" PRId32, f->tid);
-	/* a guest gives its threads any name: one that no file can hold is none */
+	/* a guest may give its threads any names, and some cannot be written into an experiment
+	 * file */
 	if (!sane)
 		snprintf(name, sizeof(name), "tid-%s", tid);
 	else if (alike)
@@ -92,7 +94,7 @@ static void put_task(FILE *out, const struct vmrt_found *f, const char *machine,
 		fprintf(out, "tid = %s\n", tid);
 	if (period)
 		put_time(out, "period", period);
-	/* a steady rhythm of interrupts may be that of a timer, which is found out again */
+	/* regular interrupts may be those of a timer; the analysis finds that out by itself */
 	if (f->waker == VMRT_WAKER_THREAD || (f->waker == VMRT_WAKER_INTERRUPT && !period))
 		fputs("release = wakeup\n", out);
 	if (!period && f->woken_by[0])

@@ -9,14 +9,14 @@
 
 #include <vmrt/hypervisors.h>
 
-#define JOBS_LEAST 5	       /* fewer releases prove nothing */
+#define JOBS_LEAST 5	       /* fewer releases are not enough for a statement */
 #define ON_GRID 0.1	       /* a release so near to a multiple of the period, in periods, fits */
 #define FAR_OFF 0.4	       /* one so far from it, in periods, says nothing about the period */
 #define NEAR_MEAN 0.25	       /* likewise, for sleeps of one length */
 #define FITS_LEAST 0.75	       /* share of releases that must fit for a period */
 #define PERIOD_LEAST 50000     /* ns: faster threads are busy, not periodic */
 #define ORDINARY_LEAST 1000000 /* ns, of ordinary threads: faster ones answer each other */
-#define TASK_SURE 0.8	       /* goes into an experiment file */
+#define TASK_SURE 0.8	       /* tasks that are as sure as this go into an experiment file */
 #define WAKER_LEAST 0.5	       /* share of releases by one waker for a verdict */
 
 /*
@@ -37,8 +37,9 @@ static const char *const vcpus[] = {VMRT_HYPERVISOR_LIST(X)};
 #undef WORDS
 
 /*
- * Such names a program may have, too. The kernel's own threads sleep by the timer wheel, whose
- * expiry is an interrupt like others: a thread that its own timers release is a program's.
+ * Programs may have these names, too. The kernel's own threads sleep by the timer wheel, whose
+ * expiry is an interrupt like others; so a thread that is released by its own timers belongs to a
+ * program.
  */
 static const char *const maybe_foreign[] = {"kthreadd", "kauditd", "khungtaskd", "oom_reaper",
 	"writeback", "kcompactd#", "ksmd", "khugepaged", "kintegrityd", "kblockd", "blkcg_punt_bio",
@@ -100,7 +101,7 @@ static int64_t quantile(const int64_t *sorted, unsigned n, double q)
 	return sorted[(unsigned)(q * (n - 1))];
 }
 
-/* How far @gap is from the nearest multiple of @period, from one on. */
+/* Returns how far @gap is from the nearest multiple of @period (at least one period). */
 static int64_t off_grid(int64_t gap, int64_t period)
 {
 	int64_t times = (gap + period / 2) / period;
@@ -108,10 +109,8 @@ static int64_t off_grid(int64_t gap, int64_t period)
 	return llabs(gap - (times ? times : 1) * period);
 }
 
-/*
- * The length that comes back: the gap with the most others near it. A task that skips releases has
- * gaps of several periods, and a preempted one has odd gaps.
- */
+/* Finds the period: the gap that has the most other gaps near it. A task that skips releases has
+ * gaps of several periods, and a task that is preempted has some odd gaps. */
 static int64_t find_period(const int64_t *sorted, unsigned n)
 {
 	unsigned best = 0, best_from = 0, from = 0, same = 0;
@@ -135,10 +134,8 @@ static int64_t find_period(const int64_t *sorted, unsigned n)
 	return same > best / 2 ? median : (int64_t)(sum / best + 0.5);
 }
 
-/*
- * The mean distance of releases that come late now and then. A late one makes the gap before it
- * longer and the one behind it shorter, so that gaps are dropped only if they are far off.
- */
+/* Returns the mean distance of releases some of which are late. A late release makes the gap before
+ * it longer and the next one shorter, so only gaps that are far off are left out. */
 static int64_t mean_period(const struct samples *gaps, int64_t period)
 {
 	double sum = 0, times = 0;
@@ -154,8 +151,8 @@ static int64_t mean_period(const struct samples *gaps, int64_t period)
 	return times > 0 ? (int64_t)(sum / times + 0.5) : period;
 }
 
-/* The longest run of gaps, one behind the other, none of which is far from a multiple of @period:
- * how many they are, and which is the first. */
+/* Returns the length of the longest sequence of gaps that are all near multiples of @period;
+ * @first: index of its first gap. */
 static unsigned longest_run(const struct samples *gaps, int64_t period, unsigned *first)
 {
 	unsigned best = 0, from = 0;
@@ -172,9 +169,10 @@ static unsigned longest_run(const struct samples *gaps, int64_t period, unsigned
 }
 
 /*
- * The period of releases that come late, where a late one at either end would move the mean: the
- * median of what releases half of them apart say (a slope as Theil and Sen choose it, with pairs of
- * one distance). Without a long enough run of releases, of which none was left out, the mean.
+ * Returns the period of releases that may be late. A late release at either end would move the
+ * mean, so it takes the median over pairs of releases that lie half of the sequence apart (a slope
+ * as by Theil and Sen, with pairs of one distance). If no sequence without left-out releases is
+ * long enough, it returns the mean.
  */
 static int64_t woken_period(const struct samples *gaps, int64_t period)
 {
@@ -199,7 +197,7 @@ static int64_t woken_period(const struct samples *gaps, int64_t period)
 static void judge_period(struct vmrt_found *f, const struct samples *gaps)
 {
 	int64_t sorted[SAMPLES], off[SAMPLES];
-	/* who sleeps for a time after each job has no grid to come back to */
+	/* a thread that sleeps for a fixed time after each job does not come back to a grid */
 	double width = f->waker == VMRT_WAKER_RELATIVE ? NEAR_MEAN : ON_GRID;
 	unsigned fits = 0, near = 0, exact = 0, n = gaps->n;
 	double share;
@@ -257,7 +255,7 @@ static void judge_execution(
 	f->exec_max_ns = t->longest_ns;
 }
 
-/* Fills in what the thread is; returns false if it is no task by any measure. */
+/* Fills in the properties of the thread; returns false if it does not behave like a task. */
 static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struct vmrt_discovery *d,
 	uint32_t machine)
 {
@@ -282,11 +280,12 @@ static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struc
 	timer = is_timer(f->waker);
 	real_time = f->prio < 99;
 	if (f->period_ns != VMRT_UNKNOWN && timer) {
-		/* what sleeps on a host with guests is mostly its daemons */
+		/* on a host with guests, most ordinary threads that sleep periodically are
+		 * daemons */
 		f->task = f->sure >= TASK_SURE && (real_time || machine || d->n_machines == 1);
 		return true;
 	}
-	/* wake-ups in a steady rhythm are reported as wake-ups, with the rhythm */
+	/* periodic wake-ups by threads are reported as wake-ups, with their period */
 	if (timer && !real_time)
 		return false; /* time-outs of ordinary programs */
 	if (t->votes > 0)
@@ -296,7 +295,8 @@ static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struc
 	return true;
 }
 
-/* How much it looks like real time: policy and priority, then a period, then how sure that is. */
+/* Orders threads by how much they look like real-time tasks: policy and priority, then a period,
+ * then how sure that is. */
 static double rank(const struct vmrt_found *f)
 {
 	double value = f->sure;

@@ -8,7 +8,7 @@
 #define CPUS_MAX 4096
 #define FIRST_SAMPLES 8
 #define UNINTERRUPTIBLE 2 /* state of a thread that no signal wakes */
-#define KTHREADD 2	  /* makes all threads of the kernel */
+#define KTHREADD 2	  /* it is the parent of all kernel threads */
 
 const char *vmrt_waker_name(enum vmrt_waker waker)
 {
@@ -65,8 +65,8 @@ void vmrt_discovery_free(struct vmrt_discovery *d)
 	free(d);
 }
 
-/* When there are too many, every second one is dropped, and from then on only every second one
- * taken; without memory there are too many sooner. */
+/* If there is no room, or no memory, every second value is dropped, and from then on only every
+ * second new value is taken. */
 static void add_sample(struct samples *s, int64_t value)
 {
 	if (s->seen++ & ((UINT64_C(1) << s->skip) - 1))
@@ -153,14 +153,14 @@ static enum vmrt_status arm(struct seen_machine *m, const struct vmrt_event *e)
 	}
 	r->expires = e->timer.softexpires;
 	r->relative = (e->timer.mode & VMRT_TIMER_REL) != 0;
-	/* an interrupt may arm the timer again for its thread */
+	/* an interrupt handler may arm the timer again for the thread that owns it */
 	if (!(e->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)))
 		r->armed_by = e->pid;
 	return VMRT_OK;
 }
 
-/* A timer that sleepers arm on their stacks is gone when it has expired: the memory stays in
- * proportion. */
+/* A sleeping thread's timer lies on its stack and is forgotten when it has expired, so that memory
+ * does not grow with the recording. */
 static void expire(struct seen_machine *m, struct seen_cpu *c, const struct vmrt_event *e)
 {
 	uint64_t key = e->timer.timer;
@@ -206,7 +206,7 @@ static bool waker_of_timer(const struct seen_cpu *c, enum vmrt_waker *out)
 
 /* ---- threads ---- */
 
-/* What it has run so far belongs to the job that goes on. */
+/* Adds the time that the thread has run so far to its present job. */
 static void charge(struct seen_thread *t, int64_t ts)
 {
 	if (t->running && ts > t->since_ns) {
@@ -240,7 +240,7 @@ static void open_job(struct seen_thread *t, int64_t ts, int64_t arrival_ns, enum
 	t->by[waker]++;
 }
 
-/* The name that has the majority, if one has it (Boyer and Moore). */
+/* Keeps the name that has the majority, if one has it (Boyer and Moore). */
 static void vote(struct seen_thread *t, const char *comm)
 {
 	if (!t->votes)
@@ -255,8 +255,9 @@ static bool expires_timers(const struct seen_thread *t)
 }
 
 /*
- * Did the timer that expired last on the CPU wake the thread? What the same interrupt does behind
- * it, such as the timer wheel's softirq, wakes others; and who sleeps by a timer has armed it.
+ * Did the timer that expired last on the CPU wake the thread? The same interrupt may wake other
+ * threads afterwards, for example in the timer wheel's softirq. A thread that sleeps by a timer has
+ * armed it, so the timer must belong to the thread.
  */
 static bool is_by_timer(const struct seen_cpu *c, const struct vmrt_event *e)
 {
@@ -279,7 +280,8 @@ static enum vmrt_status wake(
 	t->prio = e->wake.prio;
 	HASH_FIND_INT(m->threads, &pid, by);
 	if (is_by_timer(c, e) && (interrupt || expires_timers(by)) && waker_of_timer(c, &waker)) {
-		/* one that is late arms its timer for the past, and goes on without a sleep */
+		/* a thread that is late arms its timer for a time in the past, and goes on without
+		 * a sleep */
 		if (!t->awake || c->armed_by == t->tid)
 			open_job(t, e->ts, c->arrival_ns, waker);
 		return VMRT_OK;
@@ -316,8 +318,11 @@ static enum vmrt_status switched(struct seen_machine *m, const struct vmrt_event
 		prev->running = false;
 		prev->prio = e->sw.prev_prio;
 		prev->cpu = e->cpu;
-		/* Who sleeps undisturbed waits for a disk or for a lock inside a job: with
-		 * PREEMPT_RT a thread meets the lock that its waker still holds. */
+		/*
+		 * A thread in uninterruptible sleep waits for a disk or a lock inside a job: under
+		 * PREEMPT_RT a thread may wait for a lock that the thread which woke it still
+		 * holds.
+		 */
 		if (e->sw.prev_state & 0xff & ~UNINTERRUPTIBLE)
 			close_job(prev);
 	}
@@ -361,7 +366,7 @@ enum vmrt_status vmrt_discovery_push(
 		m->has_wakings = true;
 		return wake(m, c, e);
 	case VMRT_EV_WAKEUP:
-		/* it follows its sched_waking, where that is recorded, too */
+		/* sched_wakeup follows the sched_waking of the same wake-up, if that is recorded */
 		return m->has_wakings ? VMRT_OK : wake(m, c, e);
 	case VMRT_EV_SWITCH:
 		m->has_switches = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages of one CPU that a program pushes: copied, and returned in the order in which they came. */
+/* Keeps copies of the pages of one CPU that a program pushes, and returns them in the order in
+ * which they came. */
 #include "ring.h"
 
 #include <stdlib.h>

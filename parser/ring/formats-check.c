@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libtraceevent prints events by their formats, and its parser believes what it reads: a format
- * that no kernel would write makes it crash, take memory without limit, or read beyond a record.
- * Formats come from files and guests, which are strangers. So only what is checked here reaches it.
+ * Checks format texts before libtraceevent gets them.
+ *
+ * The library trusts a format: one that no kernel would write makes it crash, take memory without
+ * limit, or read beyond a record. Formats come from files and guests, which may be made by anybody.
  */
 #include "formats-check.h"
 
@@ -20,7 +21,7 @@
 struct field_names {
 	char names[MAX_FIELDS][MAX_NAME];
 	size_t n;
-	uint32_t least; /* all of them end by then */
+	uint32_t least; /* all fields end within so many bytes */
 };
 
 static bool is_word(char c)
@@ -28,7 +29,7 @@ static bool is_word(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Moves behind @word, if @p is there; else returns NULL. */
+/* Returns the place behind @word if @p begins with it, else NULL. */
 static const char *skip(const char *p, const char *word)
 {
 	size_t n = strlen(word);
@@ -61,7 +62,7 @@ static const char *declaration(const char *p, struct field_names *fields)
 		if (!is_word(*c) && !strchr(" *[]()+-", *c))
 			return NULL;
 	end = memchr(p, '[', (size_t)(semicolon - p));
-	/* of a type such as "__data_loc char[]" the bracket stands before the name */
+	/* in a type such as "__data_loc char[]" the bracket stands before the name */
 	if (!end || strchr(" ", end[1]) || (end[1] == ']' && end[2] == ' '))
 		end = semicolon;
 	while (end > p && !is_word(end[-1]))
@@ -87,12 +88,12 @@ static const char *field_line(const char *p, struct field_names *fields)
 	p = number(skip(p, "\toffset:"), FORMAT_MAX_RECORD, &offset);
 	p = number(skip(p, ";\tsize:"), FORMAT_MAX_RECORD, &size);
 	p = skip(p, ";\t");
-	/* old kernels do not say it */
+	/* old kernels do not write "signed:" */
 	if (p && skip(p, "signed:")) {
 		p = number(skip(p, "signed:"), 1, &is_signed);
 		p = skip(p, ";");
 	}
-	/* a field that says where a string is has 16 bits for the place and 16 for the length */
+	/* a __data_loc field has 16 bits for the place of a string and 16 for its length */
 	if (!p || offset + size > FORMAT_MAX_RECORD || (points && size != 4))
 		return NULL;
 	if (offset + size > fields->least)
@@ -109,7 +110,8 @@ static bool has_field(const struct field_names *fields, const char *name, size_t
 	return false;
 }
 
-/* A string with its quotes; conversions are counted. A width from an argument may be anything. */
+/* Passes over a string in quotes, and counts its conversions. A width that comes from an argument
+ * could be any number, so it is refused. */
 static const char *string(const char *p, unsigned *conversions)
 {
 	for (p++; *p && *p != '"'; p++) {
@@ -156,7 +158,7 @@ static bool is_function(const char *name, size_t n)
 	return false;
 }
 
-/* A word in the arguments: REC->FIELD, a function, a type or a constant. */
+/* Passes over a word in the arguments: REC->FIELD, a function, a type or a constant. */
 static const char *word(const char *p, const struct field_names *fields)
 {
 	const char *begin = p;
@@ -175,7 +177,7 @@ static const char *word(const char *p, const struct field_names *fields)
 	}
 	if (*p == '(' && !is_function(begin, n))
 		return NULL;
-	/* what these functions read is a field, named without REC-> */
+	/* these functions read a field, which is named without REC-> */
 	if (*p == '(' && !memcmp(begin, "__get_", 6)) {
 		const char *name = p + 1 + strspn(p + 1, " ");
 
@@ -186,7 +188,7 @@ static const char *word(const char *p, const struct field_names *fields)
 	return p;
 }
 
-/* A division, from its sign on: the divisor is a number above 0 and nothing else. */
+/* Checks a division, from its sign on: the divisor has to be a number above 0. */
 static bool division(const char *p)
 {
 	size_t digits;

@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_RING_FORMATS_CHECK_H
 #define VMRT_PARSER_RING_FORMATS_CHECK_H
 
-/* Which texts of event formats may be given to a parser that trusts them. */
+/* Decides which texts of event formats may be given to a parser that trusts them. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,12 +19,12 @@ enum format_trust {
 
 /**
  * formats_check - is @text what a kernel writes into events/SYSTEM/EVENT/format?
- * @fields_end: the fields end there, and the line "print fmt:" begins
+ * @fields_end: where the fields end and the line "print fmt:" begins
  * @least: how many bytes a record must have to hold all fields
  *
- * Fields have to be of known form, within FORMAT_MAX_RECORD bytes, and not more than 128. A print
- * format has to be one string and its arguments: of known functions, of fields that there are, of
- * balanced parentheses that are not deeply nested, and without widths that come from the record.
+ * Fields must have a known form, lie within FORMAT_MAX_RECORD bytes, and be at most 128. A print
+ * format must be one string and its arguments: known functions, existing fields, balanced
+ * parentheses that are not deeply nested, and no widths that come from the record.
  */
 enum format_trust formats_check(const char *text, size_t *fields_end, uint32_t *least);
 

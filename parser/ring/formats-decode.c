@@ -15,8 +15,9 @@ static uint64_t get_long(const struct event_layout *l, const uint8_t *record, un
 }
 
 /*
- * A name: in the record, or (__data_loc) where the record says, which may be its very end: then it
- * is copied to part @k of @room. A place outside of the record gives an empty name.
+ * Gets a name. It lies in the record, or (__data_loc) at a place that the record gives. If that
+ * place is at the end of the record, the name is copied to part @k of @room, because it may lack
+ * its final zero. A place outside of the record gives an empty name.
  */
 static const char *get_name(const struct event_layout *l, const uint8_t *record, uint32_t size,
 	unsigned i, char *room, unsigned k)

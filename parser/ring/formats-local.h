@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_RING_FORMATS_LOCAL_H
 #define VMRT_PARSER_RING_FORMATS_LOCAL_H
 
-/* The fields of each event that the engine uses, as formats.c finds and formats-decode.c reads
+/* The fields of each event that the engine uses; formats.c finds them, and formats-decode.c reads
  * them. */
 
 #include "ring.h"

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* Which kernel functions stand for what kind of hrtimer. */
+/* The kernel functions that a kind of hrtimer calls when it expires. */
 static const struct {
 	const char *name;
 	enum vmrt_timer_fn fn;
@@ -26,9 +26,9 @@ static const struct {
 };
 
 /*
- * Is symbol @name the function @function, or what a compiler made of it (.isra.0, .cfi_jt, the
- * address that pointers have where clang checks calls, .llvm.1234)? The cold part of a function is
- * no function.
+ * Is symbol @name the function @function, or a version of it that a compiler made (.isra.0,
+ * .cfi_jt, .llvm.1234)? The cold part of a function does not count, because pointers never point to
+ * it.
  */
 static bool is_function(const char *name, size_t len, const char *function)
 {

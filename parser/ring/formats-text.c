@@ -6,13 +6,12 @@
 #include <stdlib.h>
 
 /*
- * Format texts come from guests. libtraceevent would parse all of them, "print fmt" too, and was
- * made for the texts of the own kernel; fuzzing found leaks in it at once. What is needed here is
- * little: the place and the size of some fields, from lines of exactly the form the kernel gives
- * them.
+ * libtraceevent is not used here. It parses all of a format text, "print fmt" too, was made for the
+ * texts of the machine's own kernel, and leaked memory in fuzzing. Little is needed here: the place
+ * and the size of some fields, from lines of exactly the form that the kernel writes.
  */
 
-#define TEXT_MAX (64u << 10) /* longest format text looked at */
+#define TEXT_MAX (64u << 10) /* longer format texts are refused */
 #define DECLARATION 80
 
 struct declaration {
@@ -26,7 +25,7 @@ static bool is_word(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Take @word at *@at and the number behind it, up to and with a ';'. */
+/* Takes @word at *@at and the number behind it, up to and including a ';'. */
 static bool take_number(const char **at, const char *end, const char *word, unsigned *value)
 {
 	size_t len = strlen(word);

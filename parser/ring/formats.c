@@ -6,10 +6,8 @@
 
 #include <vmrt/tracer.h>
 
-/*
- * Only the events that the engine uses are parsed, and of those only the fields it uses. Every
- * other event is VMRT_EV_OTHER, for which the common fields are enough.
- */
+/* Only the fields that the engine uses are parsed, and only of the events that it uses. Every other
+ * event is VMRT_EV_OTHER; the common fields are enough for that. */
 
 enum field_kind {
 	FIELD_NONE,
@@ -47,7 +45,7 @@ struct event_want {
 		[SETUP_MODE] = {"mode", FIELD_32, true},                                           \
 	}
 
-/* That they come is all there is to know of them. */
+/* of these events only the common fields matter */
 #define IRQ(system, name)                                                                          \
 	{system, name "_entry", VMRT_EV_IRQ_ENTER, {{NULL, FIELD_NONE, false}}},                   \
 	{                                                                                          \
@@ -193,7 +191,7 @@ static const struct event_want *find_wanted(const char *system, const char *name
 	return NULL;
 }
 
-/* Why @field cannot be what is wanted, or NULL. */
+/* Returns why @field cannot have the kind @kind, or NULL. */
 static const char *check_field(const struct format_field *field, enum field_kind kind)
 {
 	static const unsigned sizes[] = {[FIELD_U8] = 1,
@@ -263,7 +261,7 @@ static enum vmrt_status take_common(
 	return VMRT_OK;
 }
 
-/* Are the fields of @l at @offsets from the first one? */
+/* Have the fields of @l the @offsets, counted from the first field? */
 static bool lie_at(const struct event_layout *l, const size_t *offsets, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looks through recorded sub-buffers for the names of threads that nobody else names. */
+/* Searches recorded sub-buffers for the names of threads that no other list has. */
 #include "names.h"
 
 #include <ctype.h>
@@ -79,7 +79,7 @@ static void learn_from_event(struct vmrt_names *n, const struct vmrt_event *e)
 		learn(n, e->sw.prev_pid, e->sw.prev_comm, false);
 		learn(n, e->sw.next_pid, e->sw.next_comm, false);
 	} else if (e->type == VMRT_EV_EXIT) {
-		/* the last name is the one that others would have shown */
+		/* the last name in the recording is the one that other lists would have */
 		learn(n, e->process.pid, e->process.comm, true);
 	}
 }

@@ -9,7 +9,7 @@
 
 #define COMMIT_SIZE 0x07ffffffu
 #define COMMIT_MISSED (1u << 31)
-#define COMMIT_COUNTED (1u << 30) /* how many were missed stands behind the data */
+#define COMMIT_COUNTED (1u << 30) /* the number of lost events stands behind the data */
 
 enum {
 	ENTRY_LONG = 0, /* 1 to PAGE_ENTRY_WORDS: data of 4 times as many bytes */
@@ -19,7 +19,8 @@ enum {
 };
 
 #define DELTA_BITS 27
-#define STAMP_BITS 59 /* of an absolute time; the rest is that of the running time */
+#define STAMP_BITS                                                                                 \
+	59 /* bits of an absolute time stamp; the upper bits are those of the time before */
 
 static int wrong(struct page_walk *walk, const char *what)
 {
@@ -83,7 +84,7 @@ bool page_begin(
 	return true;
 }
 
-/* The time of an absolute stamp: its upper bits are those of the time before. */
+/* Returns the full time of an absolute stamp, whose upper bits are those of the time before. */
 static uint64_t whole_stamp(uint64_t before, uint64_t stamp)
 {
 	const uint64_t top = ~((UINT64_C(1) << STAMP_BITS) - 1);
@@ -94,8 +95,8 @@ static uint64_t whole_stamp(uint64_t before, uint64_t stamp)
 	return stamp;
 }
 
-/* An entry of two words or more: moves the time, and says how long it is. Return: 1, or what ends
- * the walk, 0 or -1. */
+/* Processes an entry of two words or more: moves the time, and gives the entry's length. Returns 1,
+ * or 0 or -1 if the walk ends here. */
 static int take_long(struct page_walk *walk, const uint8_t *entry, uint32_t left, uint32_t *length)
 {
 	uint32_t type = ring_u32(entry) & 31, second;
@@ -125,7 +126,7 @@ static int take_long(struct page_walk *walk, const uint8_t *entry, uint32_t left
 	walk->ts += delta;
 	if ((int64_t)walk->ts < 0)
 		return wrong(walk, "an impossible time");
-	/* only such entries can jump ahead: the delta of others has 27 bits */
+	/* only these entries can jump far ahead: other entries have a delta of 27 bits */
 	if (walk->ts > walk->latest) {
 		walk->stray = true;
 		walk->end = walk->pos;
@@ -157,7 +158,7 @@ int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size
 			break;
 		}
 		if (type == ENTRY_PADDING && !(ring_u32(entry) >> 5))
-			return 0; /* nothing was written behind this */
+			return 0; /* the rest of the page was not written */
 		taken = take_long(walk, entry, left, &length);
 		if (taken != 1)
 			return taken;

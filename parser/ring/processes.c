@@ -20,11 +20,11 @@
 #define FIRST_LINE "vmrt processes 1\n"
 #define MAX_FILE (32u << 20)
 #define MAX_THREADS (1u << 22) /* the kernel has no more thread ids */
-#define LINES_AT_ONCE 65536    /* between two looks at whether a signal came */
+#define LINES_AT_ONCE 65536    /* lines between two checks whether a signal came */
 
 static const char *const headings[VMRT_PROCESSES_TIMES] = {"begin", "end"};
 
-/* A number from 1 on with a blank behind it; NULL if there is none. */
+/* Reads a number above 0 that is followed by a blank; returns NULL if there is none. */
 static const char *take_id(const char *at, int32_t *out)
 {
 	char *end;
@@ -69,9 +69,9 @@ static bool same(const struct vmrt_thread_process *a, const struct vmrt_thread_p
 }
 
 /*
- * In rising order of threads. A thread is in one process: one of which two different things are
- * said is not known. Numbers are sorted several times as fast as lines would be. After a signal
- * (@stop) nothing is kept.
+ * Sorts the list by thread, and removes threads that are said to be in two different processes.
+ * Numbers are sorted because that is several times as fast as sorting lines. After a signal (@stop)
+ * the list is empty.
  */
 static enum vmrt_status keep_certain(struct vmrt_processes *p, int (*stop)(void))
 {
@@ -213,7 +213,7 @@ enum vmrt_status vmrt_processes_save(
 	return status;
 }
 
-/* From the line behind @heading on up to the next heading. */
+/* Reads the lines from the one behind @heading up to the next heading. */
 static enum vmrt_status take_list(const char *text, const char *heading, struct vmrt_processes *out)
 {
 	size_t len = strlen(heading);
@@ -242,7 +242,7 @@ enum vmrt_status vmrt_processes_load(
 	memset(out, 0, VMRT_PROCESSES_TIMES * sizeof(*out));
 	if (status != VMRT_OK || access(path, F_OK) != 0)
 		return status;
-	/* a run folder of a stranger may name any file by a link */
+	/* in a run folder that a stranger made, a link may point to any file */
 	if (vmrt_is_link(path))
 		return vmrt_fail(err, VMRT_EFORMAT,
 			"%s is a symbolic link, which vmrt does not follow in a run folder", path);

@@ -45,23 +45,23 @@ static inline uint64_t ring_u64(const void *p)
 	return v;
 }
 
-/* Where the fields of an event are. The order of at[] is that of the table in formats.c. */
+/* The places of an event's fields. The order of at[] is that of the table in formats.c. */
 #define LAYOUT_FIELDS 8
 #define LAYOUT_ABSENT UINT16_MAX
 
 struct event_layout {
 	uint8_t type;	 /* enum vmrt_event_type */
-	uint8_t narrow;	 /* bit i: field i is 4 bytes where 8 are usual */
+	uint8_t narrow;	 /* bit i: field i has 4 bytes instead of the usual 8 */
 	uint8_t dynamic; /* bit i: field i is a __data_loc string */
 	uint8_t usual;	 /* enum usual_layout */
 	uint16_t least;	 /* a record is at least this long */
 	uint16_t at[LAYOUT_FIELDS];
 	uint16_t want;	    /* number of the event in the table in formats.c */
-	uint16_t unused[4]; /* a power of two in size, so that one is found fast */
+	uint16_t unused[4]; /* makes the size a power of two, so that an index is computed fast */
 };
 
-/* Events of which there are so many that they are decoded with fixed offsets where these are right.
- */
+/* Events that are so frequent that they are decoded with fixed offsets if the formats have
+ * these. */
 enum usual_layout { USUAL_NONE, USUAL_SWITCH, USUAL_WAKE };
 
 /* The common fields as all kernels have them, from 2.6.31 on. */
@@ -80,13 +80,13 @@ struct usual_switch {
 	int32_t next_pid, next_prio;
 };
 
-/* Those of sched_waking and sched_wakeup, but for the CPU. */
+/* The fields of sched_waking and sched_wakeup without the CPU. */
 struct usual_wake {
 	char comm[16];
 	int32_t pid, prio;
 };
 
-#define WAKE_CPU_FIELD 3 /* where the CPU is in their at[] */
+#define WAKE_CPU_FIELD 3 /* index of the CPU in at[] of both events */
 #define TASK_STATE_MASK                                                                            \
 	0xff /* of prev_state; above it, the kernel marks preemption of a running thread */
 
@@ -112,15 +112,15 @@ struct vmrt_formats {
 	unsigned n_symbols;
 };
 
-/* A field as a format text has it. */
+/* A field as it stands in a format text. */
 struct format_field {
 	bool there;
 	bool dynamic; /* __data_loc: the record says where */
 	unsigned offset, size;
 };
 
-/** formats_parse - find the fields @names (NULLs are skipped) in a format text; what is not there
- * is not */
+/** formats_parse - find the fields @names (NULLs are skipped) in a format text; fields that do not
+ * stand there are marked so */
 void formats_parse(
 	const char *text, const char *const *names, size_t n_names, struct format_field *fields);
 /** formats_parse_id - the event's id, or 0 */
@@ -132,15 +132,16 @@ enum vmrt_status formats_header_page(
 enum vmrt_status formats_event(
 	struct vmrt_formats *f, const char *system, const char *text, struct vmrt_error *err);
 void formats_kallsyms(struct vmrt_formats *f, const char *text);
-/** formats_hide_timers - events of timers count as events that nobody uses */
+/** formats_hide_timers - treat events of timers as events that nobody uses */
 void formats_hide_timers(struct vmrt_formats *f);
-/** formats_finish - is there all that decoding needs? */
+/** formats_finish - check that all events needed for decoding were found */
 enum vmrt_status formats_finish(struct vmrt_formats *f, struct vmrt_error *err);
 
-/** formats_event_name - event number @want that is used, or false behind the last one */
+/** formats_event_name - the name of the used event number @want; false behind the last one */
 bool formats_event_name(unsigned want, const char **system, const char **name);
 
-/** formats_decode_fields - formats_decode() for what is behind the common fields, of any layout */
+/** formats_decode_fields - the part of formats_decode() for the fields behind the common ones, with
+ * any layout */
 bool formats_decode_fields(const struct vmrt_formats *f, const struct event_layout *l,
 	const uint8_t *record, uint32_t size, char *name_room, struct vmrt_event *event);
 
@@ -213,13 +214,13 @@ static inline bool formats_decode(const struct vmrt_formats *f, const uint8_t *r
 /* The walk over the records of one page. */
 struct page_walk {
 	const uint8_t *page;
-	uint32_t pos, end; /* of the next entry header; of the data */
+	uint32_t pos, end; /* of the next entry header; and the end of the data */
 	uint64_t ts;	   /* raw time of the last entry */
 	uint64_t lost;	   /* before the next record; UINT64_MAX: some */
-	uint64_t latest;   /* records later than this cannot be on the page: it ends before them */
+	uint64_t latest;   /* a page with records later than this is damaged: it ends before them */
 	bool stray;	   /* there was such a record */
-	bool cut;	   /* the page's end is missing: stop there without complaint */
-	const char *wrong; /* after -1: what */
+	bool cut;	   /* the page's end is missing: stop there without an error */
+	const char *wrong; /* after -1: what is wrong */
 };
 
 /**
@@ -239,8 +240,8 @@ int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size
 	28 /* the longest data, in words, of an entry whose type is that length                    \
 	    */
 
-/** page_next_quick - page_next() if the next entry is of the usual kind; else false, and nothing is
- * done */
+/** page_next_quick - page_next() for the usual kind of entry; false, without any effect, if the
+ * next one is of another kind */
 static inline bool page_next_quick(struct page_walk *walk, const uint8_t **record, uint32_t *size)
 {
 	const uint8_t *entry = walk->page + walk->pos;

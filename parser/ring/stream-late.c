@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages of a CPU that stand in another order than they were written in: times run back. Who reads
- * on sees the hole that a page has left before the page itself, unless it comes next, so that a
- * recording with such pages has to be read twice.
+ * Finds pages of a CPU that stand in another order than they were written in, so that times run
+ * back. A reader comes to the hole that such a page has left before it comes to the page, unless
+ * the page is the next one. So a recording with such pages has to be read twice.
  */
 #include "stream.h"
 
 #include <stdlib.h>
 
-/* So much clocks run back by themselves: mono by a rounding, tai by what its error covers. */
+/* Clocks run back by up to this by themselves: mono by a rounding, tai within its error. */
 #define BACK_NS UINT64_C(1000)
 #define SET_BACK_NS UINT64_C(100000)
 
-#define LATE_MAX 131072 /* of more than so many times the rest is lost, too */
+#define LATE_MAX 131072 /* if there are more than so many times, the rest counts as lost, too */
 
 static bool is_before(uint64_t a, uint64_t b, uint64_t least)
 {
@@ -36,7 +36,7 @@ static void note(struct vmrt_stream *s, const struct stream_cpu *cpu, uint64_t b
 	late->at[late->n++] = (struct stream_late_time){cpu->cpu, true, before_ts};
 }
 
-/* By CPU, then by time; of one time, those that let others seem late come first. */
+/* Orders by CPU, then by time; at the same time, entries that make others seem late come first. */
 static int by_time(const void *a, const void *b)
 {
 	const struct stream_late_time *x = a, *y = b;
@@ -48,7 +48,7 @@ static int by_time(const void *a, const void *b)
 	return y->lets_seem_late - x->lets_seem_late;
 }
 
-/* The first time of @cpu from @ts on that is known from reading before, or NULL. */
+/* Finds the first late time of @cpu at or after @ts that an earlier reading has found, or NULL. */
 static const struct stream_late_time *first_from(
 	const struct vmrt_stream *s, unsigned cpu, uint64_t ts)
 {
@@ -67,8 +67,7 @@ static const struct stream_late_time *first_from(
 									     : NULL;
 }
 
-/* Is there a page that is left out, and belongs between what was read of @cpu and the page that
- * begins? */
+/* Was a page left out that belongs between what was read of @cpu and the page that begins? */
 static bool lacks_a_page(const struct vmrt_stream *s, const struct stream_cpu *cpu, uint64_t least)
 {
 	uint64_t later = cpu->feed->later;

@@ -7,12 +7,12 @@
 #include <vmrt/clock.h>
 
 /*
- * All CPUs of a machine in time order: a heap of the CPUs' next records, by time and then by CPU.
- * A CPU stays on top of it, unmoved, as long as its records are earlier than those of the
- * second one in order. The record returned last stays as it is until the next one is asked for.
+ * The CPUs are kept in a heap, by the time of their next records and then by number. A CPU stays on
+ * top, unmoved, as long as its records are earlier than those of the second CPU in order. The
+ * record returned last stays valid until the next one is asked for.
  */
 
-/* Pages may overlap by so much, in raw times: 1 s if they are ns. */
+/* Pages may overlap by this, in raw times: 1 s if they are ns. */
 #define DISORDER_MAX UINT64_C(1000000000)
 
 static void sift_down(struct vmrt_stream *s, unsigned i)
@@ -69,7 +69,7 @@ int64_t stream_convert(const struct vmrt_stream *s, struct stream_cpu *cpu)
 	if (s->tsc_mult)
 		ts = (uint64_t)(((unsigned __int128)ts * s->tsc_mult) >> s->tsc_shift) & INT64_MAX;
 	ns = cpu->clock ? vmrt_clockmap_to_host(cpu->clock, (int64_t)ts, &cpu->hint) : (int64_t)ts;
-	/* where two lines of the map meet, times must not run back */
+	/* at a corner of the clock map times must not run back */
 	if (cpu->clock && ns < cpu->ts && (int64_t)ts >= cpu->record_ns)
 		ns = cpu->ts;
 	cpu->record_ns = (int64_t)ts;
@@ -83,7 +83,7 @@ struct stream_cpu *stream_reorder(struct vmrt_stream *s)
 	return s->heap[0];
 }
 
-/* The top has moved on. */
+/* Puts the top into its place after its time has changed. */
 static void heap_settle_top(struct vmrt_stream *s)
 {
 	if (s->second && stream_before(s->second, s->heap[0]))
@@ -112,10 +112,8 @@ static void die(struct vmrt_stream *s, struct stream_cpu *cpu, uint64_t offset, 
 			cpu->cpu, what, (unsigned long long)offset);
 }
 
-/*
- * Pages of a CPU follow one another in time. A page that begins clearly behind one that comes after
- * it has a wrong time, if that one follows from what was before.
- */
+/* Pages of a CPU follow one another in time. A page has a wrong time if it begins clearly later
+ * than the page behind it, and that one fits to the page before. */
 static bool is_stray(const struct stream_cpu *cpu)
 {
 	uint64_t later = cpu->feed->later;
@@ -124,11 +122,11 @@ static bool is_stray(const struct stream_cpu *cpu)
 	       (later >= cpu->raw_ts || cpu->raw_ts - later < DISORDER_MAX);
 }
 
-/* What is left of the page has impossible times: it counts as lost. */
+/* Drops the rest of the page, whose times are impossible: it counts as lost. */
 static void drop_stray(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	cpu->lost = UINT64_MAX;
-	cpu->walk.ts = cpu->raw_ts; /* its own is not to be compared with */
+	cpu->walk.ts = cpu->raw_ts; /* its own time is impossible */
 	s->strays++;
 }
 
@@ -147,7 +145,7 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
-	/* behind a loss with which a file ends there is no record that could say so */
+	/* if a file ends with a loss, no later record can report the loss */
 	if (!more && (s->cut || cpu->broken_off || cpu->feed->incomplete ||
 			     (cpu->lost && cpu->page_offset != RING_PAGE_LIVE)))
 		stream_ends_early(s, cpu);
@@ -161,7 +159,7 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	if (cpu->walk.lost && __builtin_add_overflow(cpu->lost, cpu->walk.lost, &cpu->lost))
 		cpu->lost = UINT64_MAX;
 	cpu->in_page = true;
-	/* a page of zeros was never written: what it held is lost */
+	/* a page of zeros was never written, so its events are lost */
 	if (!cpu->walk.ts && !cpu->walk.lost && cpu->walk.pos == cpu->walk.end) {
 		cpu->lost = UINT64_MAX;
 		s->zeros++;
@@ -216,7 +214,7 @@ static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 	return true;
 }
 
-/* The next record of @cpu is known: is it behind lost ones? */
+/* The next record of @cpu is known: note if events were lost before it. */
 static void note_losing(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	if (!cpu->lost || cpu->losing)
@@ -225,7 +223,8 @@ static void note_losing(struct vmrt_stream *s, struct stream_cpu *cpu)
 	s->n_losing++;
 }
 
-/* Bring the heap up to date: which CPU's record was returned, and which have new pages. */
+/* Brings the heap up to date: moves the CPU whose record was returned, and adds CPUs that have new
+ * pages. */
 static void settle(struct vmrt_stream *s)
 {
 	s->quick = NULL;
@@ -415,7 +414,7 @@ int64_t vmrt_stream_peek(struct vmrt_stream *stream)
 {
 	settle(stream);
 	if (stream->n_errors)
-		return stream->last_ts; /* there is an error to report, now */
+		return stream->last_ts; /* an error has to be reported now */
 	if (!stream->n_heap || stream->heap[0]->ts > stream->limit)
 		return INT64_MAX;
 	return stream->heap[0]->ts;

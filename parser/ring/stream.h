@@ -2,48 +2,51 @@
 #ifndef VMRT_PARSER_RING_STREAM_H
 #define VMRT_PARSER_RING_STREAM_H
 
-/* Inside a stream, for those who read so many events that a call for each would count. */
+/* The inside of a stream, for callers that read so many events that a function call for each would
+ * cost much time. */
 
 #include "ring.h"
 
 struct stream_cpu {
 	struct page_feed *feed;
 	struct page_walk walk;
-	const struct vmrt_clockmap *clock; /* of its times, or NULL: they are as recorded */
+	const struct vmrt_clockmap *clock; /* maps its times; NULL: times are used as recorded */
 	size_t hint;
 	uint64_t page_offset;
-	uint64_t raw_ts;    /* when its last page began that was no stray */
+	uint64_t raw_ts;    /* begin of its last page that was no stray */
 	uint64_t most_ts;   /* of all records of the pages before */
-	uint64_t most_from; /* when the page with that one began */
+	uint64_t most_from; /* begin of the page with the record at most_ts */
 	bool was_behind;    /* the page began before most_ts */
 	int64_t ts;	    /* of the next record */
-	int64_t record_ns;  /* the same as recorded, in ns */
+	int64_t record_ns;  /* time of the next record as recorded, in ns */
 	uint64_t events;    /* returned so far */
 	const uint8_t *record;
 	uint32_t size;
 	uint64_t lost;
 	uint16_t cpu;
-	bool dead; /* malformed from here on */
+	bool dead; /* its data are malformed from here on */
 	bool in_page;
 	bool had_records;
-	bool broken_off; /* it did more than was recorded */
+	bool broken_off; /* it recorded more events than there are */
 	bool losing;	 /* its next record comes behind lost ones; vmrt_stream_losing() has not
 			    said so */
-	bool dry;	 /* all of its records have been returned; live: up to now */
+	bool dry; /* all of its records have been returned; in a live stream: all that there are now
+		   */
 	bool ended, reported; /* there was more, but it cannot be read; vmrt_stream_ended() has said
 				 so */
 };
 
-/* When a page begins, as recorded, that stands behind another one which goes on for longer, or when
- * that one does: one of the two is wrong. */
+/* The time of the begin, as recorded, of a page that stands behind another page which goes on for
+ * longer; or of that other page. One of the two has a wrong time. */
 struct stream_late_time {
 	unsigned cpu;
-	bool lets_seem_late; /* it is the other one's */
+	bool lets_seem_late; /* this is the page that goes on for longer */
 	uint64_t ts;
 };
 
 struct stream_late_pages {
-	struct stream_late_time *at; /* two for each page; sorted once they have been taken */
+	struct stream_late_time
+		*at; /* two entries for each late page; sorted when they are taken */
 	size_t n;
 };
 
@@ -52,7 +55,7 @@ struct vmrt_stream {
 	const char *path; /* NULL: live */
 	uint32_t tsc_mult, tsc_shift;
 	unsigned zeros; /* pages that were never written */
-	bool converts;	/* times are not used as recorded */
+	bool converts;	/* times are converted, not used as recorded */
 	bool live, cut;
 	int64_t limit;
 
@@ -60,9 +63,10 @@ struct vmrt_stream {
 	unsigned n_cpus;
 	struct stream_cpu **heap;
 	unsigned n_heap;
-	const struct stream_cpu *second; /* first of the others in the heap, or NULL */
-	struct stream_cpu *current;	 /* its record was returned; it has to move on */
-	struct stream_cpu *quick;	 /* the same, if stream_quick() may do that; or NULL */
+	const struct stream_cpu *second; /* the first of the other CPUs in the heap, or NULL */
+	struct stream_cpu
+		*current; /* the CPU whose record was returned last; it still has to be moved on */
+	struct stream_cpu *quick; /* the same, if stream_quick() may do that; or NULL */
 	bool started;
 	int64_t last_ts;
 	uint64_t counts[FORMATS_LAYOUTS]; /* of the events returned, by their layout */
@@ -72,22 +76,23 @@ struct vmrt_stream {
 	unsigned strays;	       /* pages, or rests of pages, with impossible times */
 	bool may_be_set_back;	       /* the clock may run back at any time */
 	struct stream_late_pages late; /* that were found */
-	const struct stream_late_pages *known; /* that were found before, or NULL */
+	const struct stream_late_pages *known; /* late pages found in an earlier reading, or NULL */
 	unsigned n_errors;		       /* CPUs with an error that was not reported yet */
-	struct vmrt_error *errors;	       /* room for one each */
+	struct vmrt_error *errors;	       /* room for one error of each CPU */
 	char name_room[RING_NAME_ROOM];
 };
 
 /**
- * stream_is_late - a page of @cpu begins: does it stand behind pages that were written after it?
+ * stream_is_late - does the page of @cpu that begins stand behind pages that were written after it?
  *
- * If it does, it is to be left out, since what it says comes too late; so is, where that is known
- * from reading before, the page that let another one seem late. Where a late page belongs in front
- * of this one, the next record of @cpu is said to stand behind a loss.
+ * If it does, it must be left out, because its events come too late. If an earlier reading has
+ * found which page made another one seem late, that page must be left out, too. If a late page
+ * belongs in front of this one, the next record of @cpu is marked as standing behind a loss.
  */
 bool stream_is_late(struct vmrt_stream *s, struct stream_cpu *cpu);
 
-/** stream_note_stray - the page of @cpu that begins is left out: it may belong somewhere behind */
+/** stream_note_stray - note that the page of @cpu that begins is left out: it may belong somewhere
+ * behind */
 void stream_note_stray(struct vmrt_stream *s, const struct stream_cpu *cpu);
 
 /** stream_late_take - moves the list of late pages to @out, sorted, unless that has any already */
@@ -107,7 +112,7 @@ static inline int64_t stream_time(const struct vmrt_stream *s, struct stream_cpu
 	return s->converts ? stream_convert(s, cpu) : (int64_t)cpu->walk.ts;
 }
 
-/* The record of @cpu, decoded into @event, is returned. */
+/* Returns the record of @cpu, decoded into @event, to the caller. */
 static inline void stream_hand_out(
 	struct vmrt_stream *s, struct stream_cpu *cpu, struct vmrt_event *event)
 {
@@ -124,30 +129,31 @@ static inline void stream_hand_out(
  * memory
  */
 struct vmrt_stream *stream_new(const struct vmrt_formats *formats, unsigned n_cpus);
-/** stream_revive - there are new pages of @cpu, which may have run dry before */
+/** stream_revive - take note that there are new pages of @cpu, which may have run out of records */
 void stream_revive(struct vmrt_stream *s, unsigned cpu);
-/** stream_ends_early - the data of @cpu end before what was recorded does */
+/** stream_ends_early - take note that the data of @cpu end before the recording of that CPU does */
 void stream_ends_early(struct vmrt_stream *s, struct stream_cpu *cpu);
 
-/** stream_drop_current - the CPU whose record was returned last has ended: what is left of it, and
- * that record, are of no use */
+/** stream_drop_current - drop what is left of the CPU whose record was returned last, and that
+ * record */
 void stream_drop_current(struct vmrt_stream *s);
 
-/** stream_is_last_page - has the CPU whose record was returned last no page behind this one? */
+/** stream_is_last_page - is the present page the last one of the CPU whose record was returned
+ * last? */
 bool stream_is_last_page(const struct vmrt_stream *s);
 
 /** stream_cpus_with_events - how many CPUs have had records, or have some */
 size_t stream_cpus_with_events(const struct vmrt_stream *s);
 
-/** stream_reorder - the top of the heap is no longer its first: puts it in its place, returns the
- * new top */
+/** stream_reorder - put the top of the heap, which is no longer the first, into its place; returns
+ * the new top */
 struct stream_cpu *stream_reorder(struct vmrt_stream *s);
 
 /**
- * stream_quick - vmrt_stream_next() in the usual case; false: it is not, and nothing is done that
- * vmrt_stream_next() does not go on from
+ * stream_quick - vmrt_stream_next() for the usual case: the CPU whose record was returned last has
+ * another one on the same page
  *
- * That is: the CPU whose record was returned last has another one on the same page.
+ * Return: false in other cases; nothing was changed then, and vmrt_stream_next() has to be called.
  */
 static inline bool stream_quick(struct vmrt_stream *s, struct vmrt_event *event)
 {

@@ -8,7 +8,7 @@
 
 #include <vmrt/glob.h>
 
-/* A field that an event does not have makes neither a comparison nor its opposite true. */
+/* If an event lacks a field, neither a comparison with it nor the opposite is true. */
 enum answer { ANSWER_NO, ANSWER_YES, ANSWER_NONE };
 
 static enum answer yes(bool is)
@@ -58,11 +58,11 @@ static enum answer compare_text(const struct node *node, const char *text)
 	case WORD_GLOB:
 		return yes(vmrt_glob(node->text, text, SIZE_MAX / 2));
 	default:
-		return ANSWER_NONE; /* a text is neither less nor more than a number */
+		return ANSWER_NONE; /* a text is neither less nor greater than a number */
 	}
 }
 
-/* The text of a field, which ends with the record at the latest. */
+/* Gets the text of a field, which ends with the record at the latest. */
 static bool get_text(
 	const struct tep_format_field *f, const struct show_record *record, char *out, size_t room)
 {

@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_SHOW_SHOW_FILTER_LOCAL_H
 #define VMRT_PARSER_SHOW_SHOW_FILTER_LOCAL_H
 
-/* A condition as it is kept between its reading and the judging of events. */
+/* A condition in the form in which it is stored after reading, for the judging of events. */
 
 #include <regex.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #include "show-filter.h"
 
 #define IDS 65536
-#define NODES 64 /* comparisons and the words between them, of one condition */
+#define NODES 64 /* comparisons, and the operators between them, in one condition */
 #define WORD 128
 
 enum word {
@@ -31,7 +31,7 @@ enum word {
 	WORD_NOT
 };
 
-/* Conditions are kept in the order in which they are computed: both sides before their word. */
+/* Nodes stand in the order in which they are computed: both operands before their operator. */
 struct node {
 	enum word word;
 	char field[WORD], text[WORD];
@@ -45,7 +45,7 @@ struct show_filter {
 	struct show_filter *next;
 	struct node nodes[NODES];
 	size_t n;
-	uint8_t takes[IDS / 8]; /* the events that it is about */
+	uint8_t takes[IDS / 8]; /* a bit for each event that the condition is about */
 };
 
 /** show_filter_takes - is the condition about event @id? */

@@ -18,7 +18,7 @@
 #include <vmrt/similar.h>
 
 #define MANY_FIELDS 512
-#define COPIES 4096 /* of a part of a regular expression, by its repetitions */
+#define COPIES 4096 /* copies of a part that its repetitions may make */
 
 static const char *const operators[] = {[WORD_EQ] = "==",
 	[WORD_NE] = "!=",
@@ -30,7 +30,7 @@ static const char *const operators[] = {[WORD_EQ] = "==",
 	[WORD_GT] = ">",
 	[WORD_GLOB] = "~",
 	[WORD_BITS] = "&"};
-/* a longer operator is looked for before one that it begins with */
+/* a longer operator must stand before one that it begins with */
 static const enum word by_length[] = {WORD_EQ, WORD_NE, WORD_LE, WORD_GE, WORD_MATCH, WORD_MISMATCH,
 	WORD_LT, WORD_GT, WORD_GLOB, WORD_BITS};
 
@@ -85,7 +85,8 @@ static bool is_name(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-/* What may be in a value without quotes: a thread's name, an address, a part of a path. */
+/* Characters that a value without quotes may have: in a thread's name, an address, a part of a
+ * path. */
 static bool is_plain(char c)
 {
 	return is_name(c) || (c && strchr("-./:#@+", c));
@@ -142,7 +143,7 @@ static bool read_value(struct reader *r, struct node *node)
 	return true;
 }
 
-/* The largest number in the {} at @at, at least 1. */
+/* Returns the largest number in the {} at @at, at least 1. */
 static unsigned long repetitions(const char *at)
 {
 	unsigned long most = 1;
@@ -183,12 +184,12 @@ static bool has_back_reference(const char *expression)
 	return false;
 }
 
-/* Compiles the value of @node as a regular expression; what is wrong with it, or NULL. */
+/* Compiles the value of @node as a regular expression; returns what is wrong with it, or NULL. */
 static const char *compile_regex(struct node *node)
 {
 	if (repeats_too_often(node->text))
 		return "its repetitions are too many";
-	/* the time for these doubles with each character of the text */
+	/* regexec() needs twice the time for these with each character of the text */
 	if (has_back_reference(node->text))
 		return "it refers back to a part of itself, which takes too long";
 	node->has_regex =
@@ -317,7 +318,7 @@ static size_t choose_events(
 	return found;
 }
 
-/* The names of the fields of all chosen events, each once; returns how many. */
+/* Lists the names of the fields of all chosen events, each once; returns how many there are. */
 static size_t list_fields(
 	struct tep_handle *tep, const struct show_filter *filter, const char *names[MANY_FIELDS])
 {
@@ -373,7 +374,8 @@ static enum vmrt_status check_fields(struct tep_handle *tep, const struct show_f
 	return VMRT_OK;
 }
 
-/* The last colon outside of quotation marks ends the names of events. */
+/* Returns the length of the names of events, which end at the last colon outside of quotation
+ * marks. */
 static size_t events_length(const char *expression)
 {
 	size_t length = 0;

@@ -12,9 +12,9 @@
 
 struct show_filter;
 
-/* What a condition is judged by. */
+/* The record on which conditions are judged. */
 struct show_record {
-	const char *comm; /* of the thread that ran */
+	const char *comm; /* name of the thread that ran */
 	unsigned cpu;
 	void *data;
 	uint32_t size;
@@ -22,10 +22,10 @@ struct show_record {
 
 /**
  * show_filter_add - read an expression `[EVENT,...:]CONDITION` and put it in front of @list
- * @tep: knows the events; only those whose names match are let pass
+ * @tep: knows the events; records of events whose names do not match do not pass
  *
- * Return: VMRT_OK; VMRT_EINVAL if it is not understood; VMRT_ENOENT if there is no such event, or
- * none with such a field; VMRT_ENOMEM.
+ * Return: VMRT_OK; VMRT_EINVAL if the expression is malformed; VMRT_ENOENT if there is no such
+ * event, or none with such a field; VMRT_ENOMEM.
  */
 enum vmrt_status show_filter_add(struct show_filter **list, struct tep_handle *tep,
 	const char *expression, struct vmrt_error *err);
@@ -34,7 +34,7 @@ enum vmrt_status show_filter_add(struct show_filter **list, struct tep_handle *t
 bool show_filter_passes(const struct show_filter *list, struct tep_handle *tep, int id,
 	const struct show_record *record);
 
-/** show_filter_free - all of the list; NULL is allowed */
+/** show_filter_free - free all conditions of the list; NULL is allowed */
 void show_filter_free(struct show_filter *list);
 
 #endif

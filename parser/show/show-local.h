@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_SHOW_SHOW_LOCAL_H
 #define VMRT_PARSER_SHOW_SHOW_LOCAL_H
 
-/* Inside the printing of events. */
+/* What the files of parser/show share. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ struct vmrt_show *show_alloc(bool plugins);
  * memory */
 bool show_take_format(void *ctx, const char *system, const char *text);
 
-/* Names of threads, as they are at the present event. */
+/* The names of threads at the present event. */
 struct show_names {
 	struct show_name {
 		int32_t pid; /* 0: free */

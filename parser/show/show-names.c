@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of threads while events are printed: saved ones first, then what the events say. */
+/* Keeps the names of threads while events are printed: first the saved names, then the names that
+ * events give. */
 #include "show-local.h"
 
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static bool grow(struct show_names *n)
 	return true;
 }
 
-/* A name that finds no room is not known. */
+/* Stores a name; without memory the name stays unknown. */
 static void set(struct show_names *n, int32_t pid, const char *comm)
 {
 	struct show_name *slot;
@@ -91,7 +92,7 @@ void show_names_follow(struct show_names *names, const struct vmrt_event *ev)
 
 const char *show_names_get(const struct show_names *names, int32_t pid)
 {
-	/* a recording may hold no name, or none up to this event */
+	/* a recording may have no names, or none up to this event */
 	const struct show_name *slot = names->slots ? slot_of(names, pid) : NULL;
 
 	return slot && slot->pid ? slot->comm : "<...>";

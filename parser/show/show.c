@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prints events by their formats with libtraceevent. A record is copied in front of zeros before
- * the library sees it: the library reads where fields and strings say, also behind a record's end.
+ * Prints events by their formats with libtraceevent. Each record is copied into a buffer with zeros
+ * behind it before the library sees it, because the library reads at any place that fields and
+ * strings give, also behind a record's end.
  */
 #include <vmrt/show.h>
 
@@ -20,14 +21,15 @@
 #include "show-local.h"
 
 #define IDS 65536
-/* A field, or a string that a record points to, begins and is at most this far behind it. */
+/* So many bytes the library may read of a record: a field, or a string that the record points to,
+ * begins and ends within them. */
 #define ROOM (3 * FORMAT_MAX_RECORD)
-#define FEW_SYMBOLS 65536 /* bytes; those of a whole kernel are millions */
+#define FEW_SYMBOLS 65536 /* bytes; the symbols of a whole kernel have millions */
 #define PRINT_NOTHING "print fmt: \"\"\n"
 
 static char unknown_symbol[] = "?";
 
-/* What is known of an event's id. */
+/* Flags of an event's id. */
 #define ID_KNOWN 1
 #define ID_PRINTABLE 2
 #define ID_SELECTED 4
@@ -39,13 +41,13 @@ struct vmrt_show {
 	struct trace_seq text;
 	struct show_names names;
 	uint8_t ids[IDS];
-	uint32_t least[IDS]; /* bytes that a record has */
+	uint32_t least[IDS]; /* least size of a record in bytes */
 	bool selects;
 	uint8_t *record; /* ROOM bytes */
-	uint32_t used;	 /* of them, by the record before */
+	uint32_t used;	 /* how many bytes the record before has used */
 };
 
-/* The library gets the fields, and the print format where that is sane. */
+/* Gives the library the fields, and the print format if that is well formed. */
 bool show_take_format(void *ctx, const char *system, const char *text)
 {
 	struct vmrt_show *show = ctx;
@@ -72,8 +74,9 @@ bool show_take_format(void *ctx, const char *system, const char *text)
 }
 
 /*
- * "ADDRESS TYPE NAME [MODULE]". Recorders may save a few symbols only; the next one is then not the
- * function of an address, so each ends one byte behind its beginning.
+ * Takes lines "ADDRESS TYPE NAME [MODULE]". A recorder may save only a few symbols; then the
+ * library would take any address up to the next saved symbol for part of the one before. So each
+ * symbol ends one byte behind its begin.
  */
 static bool take_kallsyms(void *ctx, const char *text)
 {
@@ -164,7 +167,7 @@ size_t vmrt_show_select(struct vmrt_show *show, const char *pattern)
 	return found;
 }
 
-/* A copy of the record with zeros behind it. */
+/* Copies the record into the buffer, with zeros behind it. */
 static void copy_record(struct vmrt_show *show, const void *record, uint32_t size, unsigned cpu,
 	struct tep_record *out)
 {
@@ -211,7 +214,7 @@ const char *vmrt_show_comm(const struct vmrt_show *show, int32_t pid)
 	return pid ? show_names_get(&show->names, pid) : "<idle>";
 }
 
-/* Characters that control a terminal become '?'; line ends stay. */
+/* Replaces characters that control a terminal by '?', and line ends by blanks. */
 static void make_harmless(char *text)
 {
 	const char *p = text;
