@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From recordings to run.db: feeds the engine, whose records a database sink takes. */
+/* Analyses recordings: feeds their events into the engine, whose records go into run.db. */
 #include <vmrt/analyze.h>
 
 #include <stdio.h>
@@ -26,7 +26,8 @@ struct analysis {
 	struct rundb *db;
 	struct vmrt_sink sink;
 	struct vm_threads *threads;
-	enum vmrt_release *waits; /* by task: what releases it, if that was found out too late */
+	enum vmrt_release *waits; /* by task: what releases it, if that was found only after the
+				     first reading */
 	bool *unrelated, *unrelated_of; /* see rundb_unrelated() */
 };
 
@@ -83,9 +84,11 @@ static void put_loss(
 	a->sink.loss(a->sink.ctx, &loss);
 }
 
-/* All that was lost of machine @index. What no page shows becomes a loss without a time: what the
- * kernel counted, and what it kept and the file does not have. @loss_seen: is set if there was any,
- * or may have been. */
+/*
+ * Reports all losses of machine @index. Losses that no page shows become losses without a time:
+ * events that the kernel counted but the file lacks. @loss_seen: is set if there was any loss, or
+ * may have been.
+ */
 static uint64_t report_losses(struct analysis *a, size_t index, bool *loss_seen)
 {
 	struct vmrt_recorded_machine m;
@@ -115,7 +118,7 @@ static uint64_t report_losses(struct analysis *a, size_t index, bool *loss_seen)
 	return sum;
 }
 
-/* Events that are missing somewhere. */
+/* Missing events that have no place in time. */
 struct doubt {
 	struct analysis *a;
 	uint32_t machine;
@@ -151,10 +154,8 @@ static void note_doubt(void *ctx, enum rundb_doubted what, const char *name)
 	rundb_note(d->a->db, what == RUNDB_DOUBTED_SERVER ? "server" : "task", name, words);
 }
 
-/*
- * A loss that has a place in time makes the jobs around it unknown. One without a place may be
- * anywhere, so that nothing of its CPU is certain.
- */
+/* A loss that has a place in time makes the jobs around it unknown. A loss without a place may have
+ * happened at any time, so nothing about its CPU is certain. */
 static void doubt_tasks(struct analysis *a)
 {
 	for (size_t i = 0; a->config.experiment && i < a->config.n_machines; i++) {
@@ -206,10 +207,8 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 	result->loss |= vmrt_recording_without_host(a->rec);
 }
 
-/*
- * What releases some tasks is known only when all has been read: then all is read again. Returns
- * false if the jobs are right as they are.
- */
+/* What releases a task may be known only at the end of a reading: then everything is read once
+ * more. Returns false if the jobs are right as they are. */
 static bool must_read_again(struct analysis *a)
 {
 	const struct vmrt_experiment *exp = a->config.experiment;
@@ -225,12 +224,13 @@ static bool must_read_again(struct analysis *a)
 	return again;
 }
 
-/* Guests about whose clocks nothing is known: what they did is, when they did it is not. */
+/* Finds the guests whose clocks have no known relation to the host's: it is known what they did,
+ * but not when on the host's clock. */
 static enum vmrt_status find_unrelated(struct analysis *a, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *exp = a->config.experiment;
 	size_t n_tasks = exp ? exp->n_tasks : 0;
-	bool any = a->unrelated != NULL; /* this is the second reading */
+	bool any = a->unrelated != NULL; /* the first reading has found them already */
 
 	if (any) {
 		rundb_unrelated(a->db, a->unrelated, a->unrelated_of);
@@ -288,8 +288,9 @@ static enum vmrt_status read_all(struct analysis *a, const char *db_path,
 }
 
 /*
- * The run's UUID: the recorder's, else one that belongs to the host's recording. (The guests' files
- * get a better time shift behind an analysis.) NULL if there is none.
+ * Returns the run's UUID: the recorder's if it wrote one, else a UUID made from the host's
+ * recording (a guest's file changes when an analysis writes a better time shift into it). NULL if
+ * there is none.
  */
 static const char *uuid_of(const struct analysis *a, char *buf)
 {
@@ -299,7 +300,7 @@ static const char *uuid_of(const struct analysis *a, char *buf)
 
 	if (manifest && manifest->uuid[0])
 		return manifest->uuid;
-	/* what could not be read as a recording is not read at all: it may be a link */
+	/* a file that could not be read as a recording may be a link, so it is not opened */
 	if (vmrt_recording_without_host(a->rec))
 		return NULL;
 	vmrt_recording_machine(a->rec, 0, &host);
@@ -355,9 +356,9 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 }
 
 /*
- * The files of a run have for other readers the relation of the clocks as the pings gave it. Now
- * more is known. Where pings are absent the file's own time shift may be what the map was made
- * from: it stays.
+ * Writes the relation of the clocks that the analysis found into the guests' files, for other
+ * readers: the recorder knew only the pings. Without pings, the map may be made from the file's own
+ * time shift, so that stays.
  */
 static void refresh_shifts(struct analysis *a)
 {
@@ -371,16 +372,13 @@ static void refresh_shifts(struct analysis *a)
 		for (size_t k = 0; manifest && k < manifest->n_vms; k++)
 			pinged |= manifest->vms[k].n_pings &&
 				  !strcmp(manifest->vms[k].vm.name, m.name);
-		/* a run that cannot be written to is none the worse for it */
+		/* a run folder that cannot be written to is no error */
 		if (pinged)
 			vmrt_dat_refresh_shift(m.dat, m.path, m.map, NULL);
 	}
 }
 
-/*
- * Nobody has declared tasks: those that are found take their place. The recording is read once more
- * for it, from its beginning.
- */
+/* Finds tasks, if none are declared. This reads the recording once more from its beginning. */
 static enum vmrt_status find_tasks(struct analysis *a, struct vmrt_recording_options *again,
 	char **text, struct vmrt_error *err)
 {
@@ -406,7 +404,8 @@ static enum vmrt_status find_tasks(struct analysis *a, struct vmrt_recording_opt
 	return vmrt_recording_open(again, &a->rec, err);
 }
 
-/* Where the database goes. Only in a run the name is vmrt's own, whatever is there. */
+/* Returns where the database is written. Only run.db in a run folder may be replaced without a
+ * check, because that name belongs to vmrt. */
 static enum vmrt_status find_place(
 	const struct vmrt_analyze_options *options, char path[PATH_ROOM], struct vmrt_error *err)
 {
@@ -450,7 +449,7 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 		status = find_tasks(&a, &again, &found, err);
 	if (status == VMRT_OK)
 		status = analyze(&a, db_path, result, err);
-	/* whatever it was that failed when all had to end */
+	/* after a signal, what failed is of no interest */
 	if (status != VMRT_OK && is_stopped(&a))
 		status = vmrt_fail(err, VMRT_EINTR,
 			"stopped after %llu events; the database is as it was", result->events);

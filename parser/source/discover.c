@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding the tasks of a recording: its merged events go to the discovery instead of the engine. */
+/* Finds the tasks of a recording: its merged events go to the discovery instead of the engine. */
 #include <vmrt/recording.h>
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include <vmrt/discover.h>
 
-#define CHECK_EVERY 100000 /* events between two questions whether to stop */
+#define CHECK_EVERY 100000 /* events between two checks whether to stop */
 
 /* vCPUs and helpers of VMs are no tasks; threads that a server selects may be. */
 static enum vmrt_status skip_vms(
@@ -40,7 +40,8 @@ static enum vmrt_status observe(struct vmrt_recording *rec, struct vmrt_discover
 	return VMRT_OK;
 }
 
-/* What was said last counts: number and name of a thread are those of its last time, too. */
+/* Gives each thread its process. The list from the recording's end is preferred, since the number
+ * and the name of a thread are those of its last time, too. */
 static void name_processes(
 	const struct vmrt_engine_config *config, struct vmrt_found *found, size_t n)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host's file that ends seconds before a guest's, or a CPU of which nothing more is recorded
- * though work waited there, or though the kernel counted more events than there are: what happened
- * behind that end is unknown, and no file says so. A guest
- * that ends early needs none of this: the engine sees its vCPU threads run on.
+ * Finds recordings of the host that end too early: its file ends seconds before a guest's, or one
+ * of its CPUs has no more records though work waited there or though the kernel counted more
+ * events. What happened after such an end is unknown.
+ *
+ * A guest that ends early needs none of this, because the engine sees that its vCPU threads go on
+ * running.
  */
 #include "early-end.h"
 
@@ -12,7 +14,7 @@
 
 #include <vmrt/units.h>
 
-/* Recorders stop one machine after the other. */
+/* Recorders stop the machines one after the other, so ends differ by some time. */
 #define APART_MAX_NS (100 * VMRT_NS_PER_MS)
 
 /* Does the host's recording end long before that of a guest? */
@@ -48,8 +50,8 @@ static bool host_ends(struct vmrt_recording *rec, const struct vmrt_engine_confi
 	return true;
 }
 
-/* Does the kernel say that @cpu made more than its records show, and do these end long before those
- * of other CPUs? */
+/* Did the kernel count more events of @cpu than its records show, and do the records end long
+ * before those of other CPUs? */
 static bool cpu_ends(struct vmrt_recording *rec, const struct vmrt_engine *engine, size_t machine,
 	unsigned cpu, int64_t last_ns)
 {
@@ -71,7 +73,7 @@ static bool cpu_ends(struct vmrt_recording *rec, const struct vmrt_engine *engin
 	return true;
 }
 
-/* Does the host's recording go on, behind a long silence, at times that its timers contradict? */
+/* Does the host's recording go on after a long silence, at times that contradict its timers? */
 static bool host_is_cut(struct vmrt_recording *rec, const struct vmrt_engine *engine)
 {
 	struct vmrt_machine_stats host;

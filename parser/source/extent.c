@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How far a recording in progress has come, as a file of lines beside it. */
+/* Reads and writes how far a recording in progress has come, in a file of lines beside it. */
 #include <vmrt/extent.h>
 
 #include <errno.h>
@@ -55,7 +55,7 @@ enum vmrt_status vmrt_extent_save(
 	return status;
 }
 
-/* Does @word, a token of a line, stand for a number? */
+/* Is @word, a token of a line, a number? */
 static bool number(const char *word, int64_t least, int64_t *out)
 {
 	char *end;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A recording that its recorder is still writing: what has come since the last look, in order. */
+/* Follows a recording that its recorder is still writing: returns in order the events that have
+ * come since the last call. */
 #include "following.h"
 
 #include <errno.h>
@@ -81,7 +82,7 @@ static void take_pings(struct followed *g, struct vmrt_clockmap *map)
 {
 	struct vmrt_ping pings[PINGS_AT_ONCE];
 
-	/* a stranger's file may seem longer than can ever be read: the rest comes the next time */
+	/* a stranger's file may seem endless: the rest is read in the next call */
 	for (unsigned i = 0; i < READS_AT_ONCE && g->pings >= 0; i++) {
 		ssize_t n = pread(g->pings, pings, sizeof(pings), g->pings_at);
 		size_t whole = n > 0 ? (size_t)n / sizeof(pings[0]) : 0;
@@ -91,7 +92,7 @@ static void take_pings(struct followed *g, struct vmrt_clockmap *map)
 		for (size_t k = 0; k < whole; k++)
 			ping_fit_add(&g->fit, &pings[k]);
 		g->pings_at += (off_t)(whole * sizeof(pings[0]));
-		/* ages count from the last one: a long recording is read much later */
+		/* ages count from the last ping, because a long recording may be read much later */
 		g->last_ping_ns = pings[whole - 1].host_recv_ns;
 	}
 	ping_fit(&g->fit, g->last_ping_ns, map);
@@ -104,7 +105,7 @@ static const char *file_name(const struct source *s)
 	return slash ? slash + 1 : s->path;
 }
 
-/* What the recorder says of one file. */
+/* Takes what the recorder says about one file. */
 static void take_extent(
 	const struct vmrt_recording *rec, struct source *s, const struct vmrt_extent_file *p)
 {
@@ -133,7 +134,7 @@ static void take_extent(
 				: "a flight recorder keeps its events to itself until it saves";
 }
 
-/* How far all have come that are waited for. */
+/* Returns the time up to which all machines that are waited for have events. */
 static int64_t watermark(struct vmrt_recording *rec)
 {
 	int64_t host = rec->sources[0].followed->upto_ns, upto = host;
@@ -155,7 +156,7 @@ static int64_t watermark(struct vmrt_recording *rec)
 	return upto;
 }
 
-/* VMs and vCPUs; other threads come and go all the time. */
+/* Counts VMs and vCPUs; other threads come and go all the time. */
 static uint64_t count_vms(const struct vmrt_manifest *m)
 {
 	uint64_t n = 0;
@@ -231,7 +232,7 @@ static void note_malformed(void *ctx, struct merge_input *in, const char *why)
 	snprintf(rec->sources[in->machine].note, sizeof(rec->sources[0].note), "%.250s", why);
 }
 
-/* What comes too late counts as lost right before the next one of its machine. */
+/* Counts an event that comes too late as lost right before the next one of its machine. */
 static bool accept(void *ctx, struct merge_input *in)
 {
 	struct vmrt_recording *rec = ctx;

@@ -11,20 +11,20 @@
 #include "parser/clock/ping-fit.h"
 #include "recording-local.h"
 
-/* Of the run. */
+/* Following of the run. */
 struct following {
 	char run[RECORDING_PATH], proof[RECORDING_PATH];
-	int hold;	/* the lock by which the recorder knows of us */
-	ino_t manifest; /* which one was looked at last */
-	uint64_t vms;	/* what it says of VMs: see count_vms() */
+	int hold;	/* a lock on a file, which tells the recorder that somebody follows */
+	ino_t manifest; /* inode of the manifest that was read last */
+	uint64_t vms;	/* the VMs in that manifest: see count_vms() */
 };
 
-/* Of one machine. */
+/* Following of one machine. */
 struct followed {
 	enum vmrt_extent_state state;
 	int64_t upto_ns;  /* host clock */
-	const char *lack; /* why it is not waited for; or NULL */
-	int pings;	  /* the file with them, or -1 */
+	const char *lack; /* why the others do not wait for this machine; or NULL */
+	int pings;	  /* the file with the pings, or -1 */
 	off_t pings_at;
 	int64_t last_ping_ns;
 	struct ping_fit fit;
@@ -32,17 +32,17 @@ struct followed {
 	uint64_t dropped; /* events that came too late, right before the next one */
 };
 
-/** following_begin - ask the recorder of @rec->options->run to write how far it is */
+/** following_begin - ask the recorder of @rec->options->run to write how far it has come */
 enum vmrt_status following_begin(struct vmrt_recording *rec, struct vmrt_error *err);
 
-/** following_source - the file of @s, just opened, is one that grows */
+/** following_source - take note that the file of @s, which was just opened, grows */
 enum vmrt_status following_source(
 	struct vmrt_recording *rec, struct source *s, struct vmrt_error *err);
 
-/** following_rewind - all streams have been opened anew: make the merge one of live inputs */
+/** following_rewind - after all streams were opened anew: make the merge one of live inputs */
 void following_rewind(struct vmrt_recording *rec);
 
-/** following_end - free what following took, also after a failure */
+/** following_end - free what the other functions have allocated, also after a failure */
 void following_end(struct vmrt_recording *rec);
 
 #endif

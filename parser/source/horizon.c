@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Events whose times are far outside the recording: found by the manifest, or by the other CPUs. */
+/* Recognises events whose times are far outside the recording, by the manifest or by the other
+ * CPUs. */
 #include "horizon.h"
 
 #include <vmrt/units.h>
 
-/* The recorder reads the clock before and after; a guest's clock is mapped with an error. */
+/* A tolerance, because the recorder reads the clock before and after the recording, and a guest's
+ * clock is mapped with an error. */
 #define MARGIN_NS VMRT_NS_PER_S
-/* Beyond this, 73 years, sums of times could overflow. */
+/* Beyond 73 years, sums of times could overflow. */
 #define TIME_MAX_NS (INT64_C(1) << 61)
-/* A lonely CPU goes on so many times as long after all others as the recording is long. */
+/* A CPU is suspicious if it goes on alone for so many times the length of the recording. */
 #define SPANS_FEW 10
 #define SPANS_MANY 100
 #define GAP_MANY_NS (3600 * VMRT_NS_PER_S)
@@ -17,7 +19,7 @@ void horizon_init(struct horizon *h, int64_t start_ns, int64_t end_ns)
 {
 	h->least_ns = 0;
 	h->most_ns = TIME_MAX_NS;
-	/* of a recorder that was killed the manifest has no end */
+	/* the manifest of a killed recorder has no end */
 	if (start_ns >= 0 && end_ns > start_ns && end_ns < TIME_MAX_NS - MARGIN_NS) {
 		h->least_ns = start_ns - MARGIN_NS > 0 ? start_ns - MARGIN_NS : 0;
 		h->most_ns = end_ns + MARGIN_NS;
@@ -37,10 +39,10 @@ bool horizon_is_stray(const struct horizon *h, int64_t host_ns, const struct hor
 	span = h->last_ns - h->first_ns;
 	if (gap <= HORIZON_GAP_NS)
 		return false;
-	/* the host's recording frames those of its guests */
+	/* the host's recording begins before those of its guests and ends after them */
 	if (rest->of_guest && rest->host_ended)
 		return true;
-	/* a lonely CPU that records switches is not silent for hours */
+	/* a CPU that records switches is not silent for hours */
 	if (rest->cpus < 2)
 		return rest->few && gap > GAP_MANY_NS && gap / SPANS_MANY > span;
 	if (rest->going_on > 1)

@@ -49,7 +49,7 @@ static bool decode(struct vmrt_merge *m, struct merge_input *in)
 	return got > 0;
 }
 
-/* The input whose event is next in host time; of equal ones the first. */
+/* Returns the input whose event is next in host time; of equal ones the first. */
 static struct merge_input *find_next(struct vmrt_merge *m)
 {
 	struct merge_input *next = NULL;

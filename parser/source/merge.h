@@ -20,7 +20,8 @@ struct merge_input {
 	struct vmrt_stream *stream;
 	const struct vmrt_clockmap *map; /* from its clock to the host's; NULL: the host's */
 	size_t hint;			 /* for the map */
-	int64_t clocks_ns; /* so far the record clocks may be off, in addition to the map's error */
+	int64_t clocks_ns; /* how far the record clocks may be off, in addition to the map's error
+			    */
 	bool have;	   /* there is a next event */
 	int64_t host_ns;   /* its time on the host's clock */
 	struct vmrt_event event; /* the event itself; of a live input only when it is taken */
@@ -41,18 +42,19 @@ struct vmrt_merge {
 	struct merge_input **inputs;
 	size_t n;
 	bool live;
-	struct merge_input *taken; /* its event is in the caller's hands */
+	struct merge_input *taken; /* the input whose event the caller has */
 	int64_t others_ns;	   /* the next events of the other inputs are at or after this */
-	int64_t upto_ns;    /* live: all events up to then have been collected; else INT64_MAX */
-	int64_t floor_ns;   /* when the last event was; before the first: no event is earlier */
-	int64_t ceiling_ns; /* events up to then need no look; set by accept() */
+	int64_t upto_ns;  /* live: all events up to this time have been collected; else INT64_MAX */
+	int64_t floor_ns; /* when the last event was; before the first: no event is earlier */
+	int64_t ceiling_ns; /* events up to this time need no check; set by accept() */
 	bool ended;	    /* a stream may have CPUs for merge_ended() */
 };
 
-/** merge_begin - begin anew: fetch the first event of each of the inputs, which are set */
+/** merge_begin - begin from the start: fetch the first event of each of the inputs, which the
+ * caller has set */
 void merge_begin(struct vmrt_merge *m, int64_t floor_ns);
 
-/** merge_renew - live inputs have more events now, or other maps of their clocks */
+/** merge_renew - take note that live inputs have more events now, or other maps of their clocks */
 void merge_renew(struct vmrt_merge *m);
 
 /** merge_choose - merge_next() in all cases; @advanced: NULL, or the input whose event was taken,

@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_SOURCE_NAMES_H
 #define VMRT_PARSER_SOURCE_NAMES_H
 
-/* All threads that a recording names. */
+/* Reads the names of all threads of a recording. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,12 +22,13 @@ struct thread_names {
 	size_t n;
 };
 
-/* Who wants to know more than the names: called while the recording is read. Any may be NULL. */
+/* Functions that are called while the recording is read, for callers that need more than the names.
+ * Any may be NULL. */
 struct names_watch {
 	void *ctx;
 	bool (*named)(void *ctx, int32_t tid, const char *comm); /* once for each name */
 	bool (*fork)(void *ctx, int32_t parent, int32_t child, const char *comm);
-	void (*exec)(void *ctx, int32_t tid); /* it begins another program */
+	void (*exec)(void *ctx, int32_t tid); /* the thread begins another program */
 };
 
 /**

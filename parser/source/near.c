@@ -11,7 +11,7 @@
 
 #define ROOM 64
 
-/* A pattern without what makes it one. */
+/* Copies a pattern without its special characters. */
 static void plain(const char *pattern, char buf[ROOM])
 {
 	size_t n = 0;

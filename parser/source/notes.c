@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a recording does not have: events that were not recorded, tasks and servers whose threads do
- * not occur in it. What depends on it is unknown; the notes say why, and what to do.
- */
+/* Writes notes on what a recording lacks: events that were not recorded, tasks and servers whose
+ * threads do not occur in it. What depends on these is unknown; the notes say why, and what to
+ * do. */
 #include "notes.h"
 
 #include <stdio.h>
@@ -21,7 +20,8 @@
 #define TOO_FEW                                                                                    \
 	50 /* events: whether a machine with so few recorded a kind of them is not certain */
 
-/* Names are looked through for so many tasks and servers: both may be any number. */
+/* Similar names are searched for so many tasks and servers only, because a strange file may declare
+ * any number. */
 #define NEAR_TASKS_MOST 100
 
 #define RECORD_ALL "record with: " VMRT_TRACE_CMD
@@ -31,9 +31,9 @@ struct writer {
 	const struct vmrt_engine_config *config;
 	const struct vmrt_engine *engine;
 	struct rundb *db;
-	struct thread_names names; /* of the machine below */
+	struct thread_names names; /* names of machine @names_of */
 	size_t names_of;	   /* VMRT_NONE: not read */
-	unsigned near;		   /* how often they were looked through */
+	unsigned near;		   /* for how many tasks and servers names were searched */
 };
 
 static void put(struct writer *w, const char *about, const char *name, const char *words)
@@ -42,7 +42,7 @@ static void put(struct writer *w, const char *about, const char *name, const cha
 	rundb_note(w->db, about, name, words);
 }
 
-/* Without these, what is to the right of them is not known. */
+/* Without these events, the things named beside them are unknown. */
 static const struct need {
 	const char *names[3]; /* one of them is enough */
 	bool tasks;	      /* only a machine with tasks needs it */
@@ -114,7 +114,7 @@ const char *vmrt_recording_lack_words(const struct vmrt_recording *rec, size_t m
 		       : "these events are not in the recording, and so not known";
 }
 
-/* One of the two events of an interrupt without the other. */
+/* Finds interrupts of which only one of the two events was recorded. */
 static void missing_halves(struct writer *w, size_t machine, char *list, size_t room)
 {
 	struct vmrt_event_count e;
@@ -175,8 +175,7 @@ static void note_events(struct writer *w, size_t machine)
 	put(w, "machine", name, words);
 }
 
-/* A guest, or some of its CPUs, of which the host's recording does not say what threads they are.
- */
+/* Notes a guest whose vCPU threads, or some of them, are not known in the host's recording. */
 static void note_vcpus(struct writer *w, size_t machine)
 {
 	const char *name = w->config->machines[machine].name;
@@ -194,7 +193,7 @@ static void note_vcpus(struct writer *w, size_t machine)
 	put(w, "machine", name, words);
 }
 
-/* What the task's threads had to be. */
+/* Describes which threads the task selects. */
 static void describe(const struct vmrt_task_spec *t, char *buf, size_t room)
 {
 	char part[128];
@@ -258,7 +257,8 @@ static bool occurs(const struct thread_names *names, const struct vmrt_task_spec
 	return false;
 }
 
-/* A task whose releases cannot be seen, since the events that show them are not recorded. */
+/* Notes a task whose releases cannot be seen, because the events that show them were not
+ * recorded. */
 static void note_unseen_releases(struct writer *w, size_t machine, size_t task, const char *label)
 {
 	enum vmrt_release is = vmrt_engine_task_release(w->engine, (uint32_t)task, NULL);
@@ -279,7 +279,7 @@ static void note_unseen_releases(struct writer *w, size_t machine, size_t task, 
 			"if other threads or interrupts release it, say release = wakeup");
 }
 
-/* A task that was seen, but of which the numbers may not be what they seem. */
+/* Notes a task that was seen, but whose figures may be wrong. */
 static void note_contradictions(struct writer *w, size_t machine, size_t task, const char *label)
 {
 	struct vmrt_task_contradiction found;
@@ -331,7 +331,7 @@ static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt
 	return status;
 }
 
-/* Tasks of machines that were not recorded. */
+/* Notes tasks of machines that were not recorded. */
 static void note_machines(struct writer *w)
 {
 	const struct vmrt_experiment *exp = w->config->experiment;
@@ -357,10 +357,8 @@ static void note_machines(struct writer *w)
 	}
 }
 
-/*
- * Why server @s has no member although its VM was recorded: @out becomes that, or "". A VM may have
- * another vCPU, or its vCPUs a server each.
- */
+/* Finds why server @s has no member although its VM was recorded: @out gets the reason, or "". The
+ * VM may lack the vCPU, or its vCPUs may have a server each. */
 static void lacks_members(
 	const struct writer *w, const struct vmrt_server_spec *s, char *out, size_t room)
 {
@@ -387,8 +385,8 @@ static void lacks_members(
 		snprintf(out, room, "%s was recorded without a vCPU %d", s->vm, s->vcpu);
 }
 
-/* A name that no VM has is most often misspelt: the VMs that there are. Of one whose threads are
- * not known, the threads can be named. */
+/* Lists the VMs that there are, because a name that no VM has is probably misspelt. If a VM's
+ * threads are unknown, the text says how to name them. */
 static enum vmrt_status recorded_vms(
 	const struct writer *w, const char *wanted, char *out, size_t room, struct vmrt_error *err)
 {

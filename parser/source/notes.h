@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_SOURCE_NOTES_H
 #define VMRT_PARSER_SOURCE_NOTES_H
 
-/* What a recording does not have, in words: for stderr and for the reports. */
+/* Says in words what a recording lacks, on stderr and in the reports. */
 
 #include <vmrt/engine.h>
 #include <vmrt/recording.h>

@@ -5,8 +5,8 @@
 
 #include "merge.h"
 
-/* CPUs that have no more events, or none for a while, though they did more: the engine has to know.
- */
+/* Tells the engine of CPUs that have no more events, or none for a while, though more happened
+ * there. */
 static void clip(struct vmrt_pump *pump)
 {
 	uint32_t machine;

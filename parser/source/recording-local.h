@@ -23,16 +23,16 @@ struct source {
 	const struct vmrt_manifest_vm *vm;
 	struct vmrt_processes processes[VMRT_PROCESSES_TIMES];
 	struct vmrt_record_clock record_clock;
-	int64_t record_error_ns;       /* of its times as CLOCK_MONOTONIC, at most */
-	bool ended_early;	       /* its recording ends before that of the others */
-	bool *cpus_ended;	       /* of its CPUs, or NULL */
-	struct stream_late_pages late; /* found when it was read before */
+	int64_t record_error_ns;       /* largest error of its times as CLOCK_MONOTONIC */
+	bool ended_early;	       /* its recording ends before those of the others */
+	bool *cpus_ended;	       /* by CPU: its recording ended early; or NULL */
+	struct stream_late_pages late; /* found in an earlier reading */
 	char note[256];
-	struct followed *followed; /* of a recording in progress, or NULL */
+	struct followed *followed; /* only for a recording in progress, else NULL */
 };
 
 struct vmrt_recording {
-	bool tasks_are_found;			      /* and not declared */
+	bool tasks_are_found;			      /* tasks were found, and not declared */
 	const struct vmrt_recording_options *options; /* only while it is being opened */
 	int (*stop)(void);			      /* or NULL */
 	struct vmrt_manifest *manifest;
@@ -47,11 +47,11 @@ struct vmrt_recording {
 	struct vmrt_engine_vm vms[RECORDING_MACHINES];
 	size_t n_vms;
 	struct horizon horizon;
-	int64_t begin_ns; /* what is before this is from another time; or VMRT_UNKNOWN */
-	int64_t cut_ns;	  /* what is behind this has wrong times; or VMRT_UNKNOWN */
-	bool again;	  /* the files and clocks are another one's, vmrt_recording_again() */
-	int64_t again_ns; /* then: what is before is not wanted */
-	struct following *following; /* its recorder is still writing it; or NULL */
+	int64_t begin_ns; /* events before this time belong to another time; or VMRT_UNKNOWN */
+	int64_t cut_ns;	  /* events after this time have wrong times; or VMRT_UNKNOWN */
+	bool again;	  /* files and clocks belong to another recording: vmrt_recording_again() */
+	int64_t again_ns; /* in that case, events before this time are left out */
+	struct following *following; /* only if its recorder is still writing it; else NULL */
 	struct vmrt_vm_thread *made[RECORDING_MACHINES]; /* thread lists made from GUEST options */
 };
 
@@ -59,12 +59,12 @@ struct vmrt_recording {
  * which */
 enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_error *err);
 
-/** recording_split_servers - servers of VMs with several vCPUs become one for each, unless an
- * enforcer in the recording did otherwise (split-servers.c) */
+/** recording_split_servers - split each server of a VM with several vCPUs into one for each vCPU,
+ * unless the enforcer that was recorded did otherwise (split-servers.c) */
 enum vmrt_status recording_split_servers(struct vmrt_recording *rec, struct vmrt_error *err);
 
-/** recording_begin_at - leave out what of @s, just opened, is before host time @from_ns by a second
- * or more, as far as whole pages are */
+/** recording_begin_at - leave out the pages of @s, just opened, that lie a second or more before
+ * host time @from_ns */
 void recording_begin_at(struct source *s, int64_t from_ns);
 
 #endif

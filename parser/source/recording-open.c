@@ -67,7 +67,8 @@ static int64_t record_error(const struct vmrt_dat *dat, const struct vmrt_record
 	return most;
 }
 
-/* Older runs, and files of other programs, have no such lists; wrong ones are not used. */
+/* Older runs, and recordings of other programs, have no such lists; malformed lists are not
+ * used. */
 static enum vmrt_status load_processes(struct source *s, struct vmrt_error *err)
 {
 	struct vmrt_error why; /* @err would say of a good recording that it cannot be read */
@@ -152,10 +153,8 @@ static enum vmrt_status stopped(const struct vmrt_recording *rec, struct vmrt_er
 	return vmrt_fail(err, VMRT_EINTR, "stopped while the clocks were compared");
 }
 
-/*
- * The host's recording. Where it cannot be read, the guests' are analysed without it: @why says
- * what is wrong with it.
- */
+/* Opens the host's recording. If it cannot be read, the guests' are analysed without it: @why says
+ * what is wrong with it. */
 static enum vmrt_status open_host(
 	struct vmrt_recording *rec, struct vmrt_error *why, struct vmrt_error *err)
 {
@@ -171,7 +170,7 @@ static enum vmrt_status open_host(
 		status = check_plain(path, why);
 	if (status == VMRT_OK)
 		status = open_source(rec, VMRT_HOST, path, NULL, why);
-	/* while it is recorded it is the host that shows how far all others are */
+	/* during the recording, the host shows how far all others have come */
 	if (status == VMRT_OK || status == VMRT_ENOMEM || rec->following ||
 		stopped(rec, NULL) != VMRT_OK)
 		return status == VMRT_OK ? status : vmrt_fail(err, status, "%s", why->text);
@@ -187,7 +186,7 @@ static enum vmrt_status open_host(
 	return VMRT_OK;
 }
 
-/* Without a manifest nobody says whose the guests' recordings in the folder are. */
+/* Without a manifest it is unknown to which VMs the guests' recordings in the folder belong. */
 static void warn_unlisted(const char *run)
 {
 	DIR *dir = opendir(run);
@@ -272,7 +271,7 @@ static void name_of_file(const char *path, char *buf, size_t room)
 	snprintf(buf, room, "%.*s", (int)n, base);
 }
 
-/* The file opened last is of the host, and the first one of its guest? Then they were given in the
+/* Is the file opened last of the host, and the first one of its guest? Then they were given in the
  * wrong order. */
 static enum vmrt_status check_order(const struct vmrt_recording *rec, struct vmrt_error *err)
 {
@@ -387,9 +386,9 @@ static bool has_vm(const struct vmrt_recording *rec, const char *name)
 }
 
 /*
- * Servers for threads that nobody listed: a recording of another program, or another experiment
- * than the one it was made with. A guest's recording that has the server's name is carried by these
- * threads.
+ * Selects threads for servers whose threads are in no list: the recording was made by another
+ * program, or with another experiment. If a guest's recording has the name of the server, these
+ * threads are its vCPUs.
  */
 static enum vmrt_status select_threads(struct vmrt_recording *rec, struct vmrt_error *err)
 {
@@ -470,7 +469,7 @@ static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, stru
 		if ((size_t)vm->threads[i].vcpu + 1 > n_tids)
 			n_tids = (size_t)vm->threads[i].vcpu + 1;
 	}
-	/* what KVM says of the counters is better than anything else, if the pings do not
+	/* KVM's offset of the counters is more exact than anything else, if the pings do not
 	 * contradict it */
 	if (s->vm && s->vm->kvm.ratio &&
 		vmrt_clock_from_kvm(&s->vm->kvm, s->vm->pings, s->vm->n_pings, &s->map, NULL) ==
@@ -484,7 +483,8 @@ static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, stru
 	return status;
 }
 
-/* Where a guest's nanoseconds are none, no time of it has a meaning on the host's clock. */
+/* If a guest's clock does not count nanoseconds, its times cannot be related to the host's
+ * clock. */
 static enum vmrt_status refuse_rate(const struct vmrt_recording *rec, struct source *s)
 {
 	double rate = clock_rate(s->vm ? s->vm->pings : NULL, s->vm ? s->vm->n_pings : 0, &s->map);
@@ -500,7 +500,7 @@ static enum vmrt_status refuse_rate(const struct vmrt_recording *rec, struct sou
 	return clock_unrelated(rec->sources[0].dat, s->dat, &s->map);
 }
 
-/* What is to be known of a time shift that the recordings do not confirm, or contradict. */
+/* Adds a note if the recordings do not confirm a time shift, or contradict it. */
 static void note_shift(struct source *s)
 {
 	const char *source = s->map.n ? s->map.segments[0].source : NULL;
@@ -526,7 +526,7 @@ static void note_shift(struct source *s)
 		snprintf(s->note, sizeof(s->note), "%s", why);
 }
 
-/* One guest's clock that cannot be mapped is no reason to lose the others. */
+/* A guest whose clock cannot be mapped is no reason to lose the others. */
 static enum vmrt_status map_guest(struct vmrt_recording *rec, size_t index, struct vmrt_error *err)
 {
 	struct source *s = &rec->sources[index];
@@ -559,7 +559,7 @@ enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_er
 		status = find_vms(rec, err);
 	if (status == VMRT_OK)
 		status = recording_split_servers(rec, err);
-	/* while it is recorded, the pings that come map the clocks */
+	/* during the recording, pings that come later map the clocks */
 	for (size_t i = 1; status == VMRT_OK && i < rec->n && !rec->following; i++)
 		status = map_guest(rec, i, err);
 	return status;

@@ -18,7 +18,7 @@ static struct source *source_of(struct vmrt_recording *rec, const struct merge_i
 	return &rec->sources[in->machine];
 }
 
-/* A malformed CPU is given up, the others go on. */
+/* Gives up a CPU whose data are malformed; the others go on. */
 static void note_malformed(void *ctx, struct merge_input *in, const char *why)
 {
 	struct source *s = source_of(ctx, in);
@@ -40,7 +40,7 @@ static void note_strays(void *ctx, struct merge_input *in)
 	vmrt_warn("%s: %s", s->path, s->note);
 }
 
-/* What is left of the recording, now that the event of @in comes long behind the one before it. */
+/* Finds what is left of the recording when the event of @in comes long after the one before it. */
 static struct horizon_rest what_is_left(
 	const struct vmrt_recording *rec, const struct merge_input *in)
 {
@@ -72,7 +72,7 @@ static void leave_out(struct vmrt_recording *rec, struct merge_input *in)
 	}
 	stream_drop_current(in->stream);
 	if (rec->cut_ns != VMRT_UNKNOWN)
-		return; /* it was said before */
+		return; /* the warning was printed already */
 	if (rec->horizon.last_ns == VMRT_UNKNOWN)
 		snprintf(s->note, sizeof(s->note),
 			"CPU %u has events from after the recording ended; they are left out",
@@ -92,7 +92,7 @@ static bool accept(void *ctx, struct merge_input *in)
 	struct vmrt_recording *rec = ctx;
 	struct horizon_rest rest = what_is_left(rec, in);
 
-	/* before the first event the floor is a bound, and no event's time */
+	/* before the first event, the floor is only a bound */
 	if (rec->horizon.first_ns != VMRT_UNKNOWN)
 		rec->horizon.last_ns = rec->merge.floor_ns;
 	if (horizon_is_stray(&rec->horizon, in->host_ns, &rest)) {
@@ -174,7 +174,7 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 	return VMRT_OK;
 }
 
-/* From now on a signal is the business of who reads it: it does not seem to end. */
+/* From now on the caller handles signals, so the recording must not seem to end at one. */
 static void never_stop(struct vmrt_recording *rec)
 {
 	rec->stop = NULL;
@@ -291,7 +291,8 @@ bool vmrt_recording_without_host(const struct vmrt_recording *rec)
 	return rec->without_host;
 }
 
-/* How many events of @cpu the kernel counted that the file lacks, though its data are complete. */
+/* Returns how many events of @cpu the kernel counted but the file lacks, though its data are
+ * complete. */
 static uint64_t missing_events(const struct vmrt_recording *rec, size_t index, unsigned cpu)
 {
 	const struct source *s = &rec->sources[index];
@@ -316,7 +317,7 @@ void vmrt_recording_loss(const struct vmrt_recording *rec, const struct vmrt_eng
 		.missing = missing_events(rec, index, cpu),
 		.sizeless = seen.sizeless,
 	};
-	/* the counter has those, too, whose number no page had room for */
+	/* the counter also counts lost events whose number did not fit into a page */
 	if (counted && counted >= seen.events) {
 		if (!seen.sizeless)
 			out->counted = counted - seen.events;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A server may be for threads that a pattern or a process id selects. Live, /proc says which these
- * are; in a recording without a list of them its events do.
- */
+/* Finds the threads that a server selects by a pattern or a process id. On a running machine /proc
+ * shows these; in a recording without a list of threads the events do. */
 #include "selected.h"
 
 #include <stdio.h>
@@ -12,7 +10,7 @@
 #include "names.h"
 #include "parser/engine/core/matching.h"
 
-/* One selection while the recording is read: as the only task of a machine. */
+/* One selection while the recording is read: it is treated as the only task of a machine. */
 struct finder {
 	struct selection *found;
 	struct vmrt_engine_machine machine;
@@ -53,7 +51,7 @@ static bool add(struct selection *s, int32_t tid, const char *comm)
 	for (size_t i = 0; i < s->n_threads; i++)
 		if (s->threads[i].tid == tid)
 			return true;
-	/* doubled whenever the number is a power of two */
+	/* the array is doubled whenever its length is a power of two */
 	if (!(s->n_threads & (s->n_threads - 1))) {
 		more = realloc(s->threads, (s->n_threads ? 2 * s->n_threads : 1) * sizeof(*more));
 		if (!more)
@@ -98,7 +96,7 @@ static void on_exec(void *ctx, int32_t tid)
 		matching_exec(&f->list[i].matching, tid);
 }
 
-/* Numbers from the threads' names are right only if all have one, each another. */
+/* Numbers from the threads' names are used only if all threads have one and no two are the same. */
 static void number_vcpus(struct selection *s)
 {
 	for (size_t i = 0; i < s->n_threads; i++) {

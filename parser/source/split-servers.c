@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server of a VM with several vCPUs stands for one server of each. An enforcer in the recording
- * has the last word: a vCPU that is plugged in later shares the server of the first one.
+ * Splits a server of a VM with several vCPUs into one server for each. If an enforcer was recorded,
+ * its markers decide: a vCPU that is plugged in later shares the server of the first one.
  */
 #include "recording-local.h"
 
@@ -10,10 +10,10 @@
 
 #include "parser/engine/core/core.h"
 
-#define CHECK_EVENTS 2000000 /* an enforcer says something in each period */
+#define CHECK_EVENTS 2000000 /* an enforcer writes markers in each period, so these are enough */
 #define MAX_LINE 512
 
-/* The server that a marker is about; false: it is none of an enforcer's. */
+/* Gets the server that a marker is about; false if it is no marker of an enforcer. */
 static bool server_of_mark(const struct vmrt_event *ev, char *name, size_t room)
 {
 	static const char word[] = "vmrt srv_";
@@ -36,7 +36,7 @@ static bool is_part(const struct vmrt_server_spec *s, const char *name)
 	       vmrt_parse_int(name + len + 1, 0, UINT16_MAX, &number) == VMRT_OK;
 }
 
-/* The first word of an enforcer about each server: undivided, or in parts? */
+/* Reads from an enforcer's first marker about each server whether it was split. */
 static enum vmrt_status ask_marks(struct vmrt_recording *rec, size_t asked, struct vmrt_error *err)
 {
 	struct vmrt_experiment *exp = rec->exp;
@@ -56,7 +56,7 @@ static enum vmrt_status ask_marks(struct vmrt_recording *rec, size_t asked, stru
 			struct vmrt_server_spec *s = &exp->servers[i];
 
 			if (is_part(s, name))
-				asked = 0; /* this enforcer divides them */
+				asked = 0; /* this enforcer splits servers */
 			if (!vmrt_server_splits(s) || strcmp(s->name, name) != 0)
 				continue;
 			s->together = true;

@@ -10,7 +10,7 @@
 
 #define LONG_NS (1 * VMRT_NS_PER_MS) /* a helper's single run that is worth a note */
 #define WORTH 100		     /* or this part of the time: 1 % */
-#define HELPERS_MAX 8		     /* named for one server */
+#define HELPERS_MAX 8		     /* at most so many helpers are named for one server */
 #define WORDS 512
 #define FIFO_PRIO(p) (99 - (p)) /* the kernel's own scale, on which less is higher */
 
@@ -29,12 +29,12 @@ struct watched {
 
 struct vm_threads {
 	const struct vmrt_engine_config *config;
-	struct vmrt_sink sink; /* that records go on to */
+	struct vmrt_sink sink; /* the sink that gets all records afterwards */
 	struct watched *threads;
 	size_t n, room;
 	uint32_t *by_id; /* index into threads, plus 1 */
 	size_t n_ids;
-	struct vmrt_server *servers; /* by id, as announced last */
+	struct vmrt_server *servers; /* by id, as the engine announced them last */
 	size_t n_servers;
 	int64_t first_ns, last_ns;
 	bool failed; /* out of memory: nothing is reported */
@@ -154,7 +154,7 @@ static void on_slice(void *ctx, const struct vmrt_slice *slice)
 		w->sink.slice(w->sink.ctx, slice);
 }
 
-/* What is not looked at goes on as it is. */
+/* Other records are passed on unchanged. */
 #define PASS(name, type)                                                                           \
 	static void on_##name(void *ctx, const struct type *record)                                \
 	{                                                                                          \
@@ -172,7 +172,7 @@ PASS(check, vmrt_check)
 PASS(unmanaged, vmrt_unmanaged)
 PASS(supply, vmrt_supply_point)
 
-/* Until the engine says more of it. */
+/* Fills in server @index as it is declared; this holds until the engine announces the server. */
 static void as_declared(struct vm_threads *w, size_t index)
 {
 	const struct vmrt_server_spec *spec = &w->config->experiment->servers[index];
@@ -260,7 +260,7 @@ static size_t alone_on(
 	return n;
 }
 
-/* Several vCPUs that never ran at the same time, for they had one CPU between them. */
+/* Notes vCPUs that never ran at the same time, because they had only one CPU. */
 static void note_crowd(const struct vm_threads *w, uint32_t vm, struct rundb *db)
 {
 	const char *name = w->config->vms[vm].name;
@@ -298,7 +298,8 @@ static bool has_vcpu(const struct vm_threads *w, uint32_t vm, unsigned cpu)
 	return false;
 }
 
-/* Where the VM's vCPUs run, too: elsewhere a helper thread takes nothing from them. */
+/* Only time on CPUs where the VM's vCPUs run counts: on other CPUs a helper thread takes nothing
+ * from them. */
 static bool took_time(const struct vm_threads *w, const struct watched *t, const struct on_cpu *c)
 {
 	return (c->longest_ns >= LONG_NS || c->above_ns > (w->last_ns - w->first_ns) / WORTH) &&
