@@ -52,6 +52,23 @@ static void append(struct vmrt_task_contradiction *out, const char *text)
 	snprintf(out->text + used, sizeof(out->text) - used, "%s%s", used ? "; " : "", text);
 }
 
+/* Are arrivals @ns apart those of every second, third, ... release of @period? */
+static bool is_several(int64_t ns, int64_t period)
+{
+	return ns > period &&
+	       llabs(ns - (ns + period / 2) / period * period) <= period / DECLARED_SHARE;
+}
+
+/*
+ * The arrivals are @seen apart, which contradicts @period. But a task that is late and goes on
+ * without a sleep makes such distances, too, if that is a multiple and the task was at work at most
+ * of the releases between: then the distance alone does not tell which of the two is wrong.
+ */
+static bool passed_at_work(const struct task_found *found, int64_t period, int64_t seen)
+{
+	return is_several(seen, period) && found->slept * 2 < found->missing + found->hidden;
+}
+
 /* Is the declared period not that of the arrivals? */
 static bool contradicts(const struct task_found *found, int64_t period, int64_t *seen)
 {
@@ -63,9 +80,7 @@ static bool contradicts(const struct task_found *found, int64_t period, int64_t 
 		return false;
 	if (best->n * 2 >= found->distances && llabs(best->ns - period) > period / DECLARED_SHARE) {
 		/* a multiple of the period: those that were skipped because a job was late */
-		bool multiple = best->ns > period && !found->missing &&
-				llabs(best->ns - (best->ns + period / 2) / period * period) <=
-					period / DECLARED_SHARE;
+		bool multiple = !found->missing && is_several(best->ns, period);
 
 		return !multiple || found->early_skips * 2 >= best->n;
 	}
@@ -162,7 +177,8 @@ void vmrt_engine_task_contradiction(
 		note_distance(e, task, "it sleeps until times", found->divided_ns,
 			": what counts as one job may be several", out);
 	} else if (!spec->distance_ns && contradicts(found, spec->period_ns, &seen)) {
-		out->missing = 0;
+		if (!passed_at_work(found, spec->period_ns, seen))
+			out->missing = 0;
 		note_distance(e, task, "arrivals are", seen, "", out);
 	} else if (!spec->distance_ns && found->mechanism != VMRT_RELEASE_WAKEUP &&
 		   (odd = odd_thread(e, task, &seen))) {

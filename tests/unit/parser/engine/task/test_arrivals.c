@@ -2,6 +2,8 @@
 /* Periods and least distances that the arrivals contradict. Times are in us. */
 #include "catchupfix.h"
 
+#include <string.h>
+
 static void arrivals_that_contradict_the_declared_period_are_reported(void **state)
 {
 	static const struct {
@@ -26,6 +28,37 @@ static void arrivals_that_contradict_the_declared_period_are_reported(void **sta
 		assert_string_equal(contradiction_of(&f).text, kinds[i].text);
 		assert_int_equal(contradiction_of(&f).missing, 0);
 		fx_end(&f, 9 * 20 * MS - 1, NULL);
+	}
+}
+
+/*
+ * Arrivals at 10, 30, 50, 70 and 80 ms: most are 20 ms apart. Jobs of 18 ms are at work at the
+ * declared release between them, at 20, 40 and 60 ms: 3 jobs may be part of them. Jobs of 8 ms are
+ * not, so that the task sleeps at these times, and nothing is missing.
+ */
+static void releases_passed_at_work_are_missing_where_the_arrivals_contradict(void **state)
+{
+	static const int arrivals[] = {10, 30, 50, 70, 80};
+
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		static struct fixture f;
+		struct vmrt_task_contradiction found;
+
+		fx_begin(&f, "period = 10ms\nrelease = relative\n");
+		fx_runs_from_the_beginning(&f);
+		fx_sleep_for(&f, 2 * MS, 10 * MS);
+		for (int k = 0; k < 4; k++) {
+			int ms = k == 3 ? 2 : late ? 18 : 8;
+
+			fx_wakes(&f, arrivals[k] * MS, T2, VMRT_FN_WAKEUP);
+			fx_sleep_for(&f, (arrivals[k] + ms) * MS, arrivals[k + 1] * MS);
+		}
+		found = contradiction_of(&f);
+		fx_end(&f, 79 * MS, NULL);
+		assert_int_equal(found.missing, late ? 3 : 0);
+		assert_non_null(strstr(found.text, "arrivals are 20 ms apart, declared 10 ms"));
+		assert_int_equal(strstr(found.text, "3 jobs may be missing") != NULL, late);
 	}
 }
 
@@ -174,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_reported),
+		cmocka_unit_test(releases_passed_at_work_are_missing_where_the_arrivals_contradict),
 		cmocka_unit_test(a_period_that_changes_meanwhile_is_reported),
 		cmocka_unit_test(a_period_below_half_of_the_declared_one_is_reported),
 		cmocka_unit_test(a_sleep_at_the_same_place_of_each_job_is_no_period),
