@@ -113,7 +113,8 @@ static bool may_be_unknown(const struct comparison *c)
 	/* the job may have run on a CPU of which nothing is recorded */
 	if ((c->e->outcome == VMRT_OUTCOME_UNKNOWN ||
 		    (c->e->outcome == VMRT_OUTCOME_TRUNCATED && c->e->end_ns == VMRT_UNKNOWN &&
-			    c->t->job.deadline_ns >= g->r->truth.end_ns)) &&
+			    (c->t->job.deadline_ns >= g->r->truth.end_ns ||
+				    sim_undeclared(g, c->e->task)))) &&
 		sim_has_silent_cpu(g, sim_machine_of(g, c->e->task)))
 		return true;
 	/* the switch that shows the end of the job may be missing */
