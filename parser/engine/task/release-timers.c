@@ -79,6 +79,7 @@ static void end_before_sleep(struct jobs *j, int64_t host_ns, bool seen)
 static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *fired, bool seen)
 {
 	int64_t before = j->job.arrival_local_ns, idle;
+	int64_t idle_from = j->marked ? j->rel.mark.host_ns : INT64_MIN;
 
 	accounts_at(j->machine, host_ns);
 	idle = j->cum[VMRT_BLAME_BLOCKING] - (j->marked ? j->rel.mark.cum[VMRT_BLAME_BLOCKING] : 0);
@@ -100,6 +101,7 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 	}
 	wait_drop_mark(j, host_ns);
 	j->rel.open.idle_ns = idle;
+	j->rel.open.idle_from_ns = idle_from;
 	j->rel.open.vmm_ns = seen ? j->rel.mark.vmm_ns : 0;
 	open_job(j, before, host_ns, fired);
 	j->rel.open.in_doubt = !seen;

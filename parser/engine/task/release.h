@@ -104,7 +104,8 @@ struct wait_open {
 			    that may be in the job before */
 	int64_t at_ns;	 /* host time at which it was opened */
 	int64_t idle_ns; /* so long before that its task slept between jobs */
-	int64_t vmm_ns;	 /* of it: since its timer was due, while its vCPU slept */
+	int64_t idle_from_ns; /* the job before had ended then */
+	int64_t vmm_ns;	      /* of it: since its timer was due, while its vCPU slept */
 };
 
 /* release-confirm.c: the timer that the thread armed when its job may have ended; see struct

@@ -63,6 +63,19 @@ static void rebook_kept(
 	cum[as] += end - from;
 }
 
+/* The thread did not sleep in stretch @s from @from on: so it did not sleep that long between the
+ * end of the job before and the release of the open one. */
+static void shorten_idle(struct jobs *j, const struct stretch *s, int64_t from)
+{
+	int64_t *idle = &j->rel.open.idle_ns;
+	int64_t to = s->to_ns < j->opened_ns ? s->to_ns : j->opened_ns;
+
+	if (from < j->rel.open.idle_from_ns)
+		from = j->rel.open.idle_from_ns;
+	if (s->part == VMRT_BLAME_BLOCKING && to > from)
+		*idle -= to - from < *idle ? to - from : *idle;
+}
+
 /* What was booked for @j in stretch @s from @from on was @as. */
 static void rebook_parts(struct jobs *j, const struct stretch *s, int64_t from, enum vmrt_blame as)
 {
@@ -82,6 +95,7 @@ static void rebook_parts(struct jobs *j, const struct stretch *s, int64_t from, 
 	if (s->to_ns > opened)
 		rebook(j, s->part, as, s->to_ns - opened,
 			j->confirming && s->to_ns > way ? s->to_ns - way : 0);
+	shorten_idle(j, s, from);
 	journal_rebook(j, from, s->to_ns, as);
 	/* what was booked before the open job arrived is no part of it */
 	if (s->vmm && s->to_ns > j->arrived_ns) {

@@ -176,6 +176,47 @@ static void steal_before_a_job_arrived_takes_nothing_of_its_sleep(void **state)
 	assert_int_equal(f.jobs[2].blame_ns[VMRT_BLAME_STEAL], 0);
 }
 
+/*
+ * The first job sleeps from 12 to 33 ms and ends at 35 ms. The timer of the second one is due at
+ * 30 ms and expires at 45.01 ms: until 33 ms it is blocked by the first one, until 35 ms the first
+ * one runs. Then nobody runs: the vCPU sleeps on CPU 0 from 36 to 45 ms, which turns out at 47 ms
+ * not to have run since 40 ms. What that takes of 11 ms was no sleep within the first job. The
+ * thread gets the CPU 10 us after 33 ms, and 20 us after 45 ms.
+ */
+static void steal_between_two_jobs_takes_nothing_of_a_sleep_within_the_first(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {.type = VMRT_EV_TIMER_START, .flags = VMRT_FLAG_HARDIRQ};
+	const struct vmrt_job *j = &f.jobs[1];
+
+	(void)state;
+	job_of_timerfd(&f);
+	wake(&f, GUEST, 33 * MS, 0, T1);
+	sw(&f, GUEST, 33 * MS + 10 * US, 0, 0, T1);
+	sw(&f, GUEST, 35 * MS, T1, 1, 0);
+	sw(&f, HOST, 36 * MS, VCPU, 1, 0);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 40 * MS;
+	push(&f, HOST, &tick, 37 * MS);
+	vcpu_wakes_on_cpu_1(&f, 45 * MS);
+	timerfd_wakes(&f, 45 * MS + 10 * US, 50 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 47 * MS;
+	push(&f, HOST, &tick, 47 * MS);
+	sw(&f, GUEST, 48 * MS, T1, 1, 0);
+	timerfd_wakes(&f, 50 * MS, 70 * MS);
+	end(&f, 51 * MS);
+	assert_int_equal(j->arrival_ns, 30 * MS);
+	assert_int_equal(j->response_ns, 18 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_BLOCKING], 3 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_INTERFERENCE], 2 * MS - 10 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_VMM], 4 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_RELEASE], 1 * MS + 30 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_STEAL], 5 * MS);
+	assert_int_equal(j->exec_ns, 3 * MS - 20 * US);
+}
+
 /* The timer expires at 30 ms, but the vCPU is taken away before the wake-up, gets 10 us more, and
  * the recording ends: the thread may sleep for its next job, so that the one of 10 ms was met. */
 static void a_timer_whose_wake_up_is_cut_off_says_nothing_of_the_job_before(void **state)
@@ -302,6 +343,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steal_before_a_job_arrived_takes_nothing_of_its_sleep),
+		cmocka_unit_test(steal_between_two_jobs_takes_nothing_of_a_sleep_within_the_first),
 		cmocka_unit_test(steal_between_two_wake_ups_is_no_excess),
 		cmocka_unit_test(
 			a_vcpu_that_was_preempted_at_once_does_not_say_since_when_a_timer_was_due),
