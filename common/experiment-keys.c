@@ -56,6 +56,7 @@ static int set_name(
 }
 
 #define WORD(name, text) text,
+#define QUOTED(name, word) #word,
 
 /* The index of @value among the allowed words; -1 if it is none of them, and then the error is
  * reported already. */
@@ -231,7 +232,7 @@ static int task_key(struct experiment_parser *p, const char *key, const char *va
 	if (!strcmp(key, "period"))
 		return set_task_duration(p, line, key, value, &t->period_ns);
 	if (!strcmp(key, "release")) {
-		static const char *const words[] = {VMRT_RELEASE_LIST(WORD)};
+		static const char *const words[] = {VMRT_RELEASE_LIST(QUOTED)};
 		int index = which_of(p, line, key, value, words, sizeof(words) / sizeof(*words));
 
 		if (index >= 0)

@@ -38,7 +38,7 @@ bool vmrt_policy_by_kernel(enum vmrt_policy policy)
 const char *vmrt_release_name(enum vmrt_release release)
 {
 	static const char *const words[] = {
-#define X(name, text) [VMRT_RELEASE_##name] = text,
+#define X(name, word) [VMRT_RELEASE_##name] = #word,
 		VMRT_RELEASE_LIST(X)
 #undef X
 	};

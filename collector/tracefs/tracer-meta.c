@@ -13,6 +13,7 @@
 #include <tracefs.h>
 #include <unistd.h>
 
+#include <vmrt/event.h>
 #include <vmrt/files.h>
 
 #include "common/buf.h"
@@ -21,10 +22,9 @@
 #define MAX_TEXT (1 << 20) /* of one file */
 
 /* Functions of the hrtimers that show why a thread wakes up; in a trace they are only addresses. */
-static const char *const timer_functions[] = {"hrtimer_wakeup", "timerfd_tmrproc", "it_real_fn",
-	"posix_timer_fn", "tick_sched_timer", "tick_nohz_handler", "tick_nohz_highres_handler",
-	"dl_task_timer", "sched_rt_period_timer", "sched_cfs_period_timer", "sched_cfs_slack_timer",
-	"job_release_handler", "server_complete_handler", "server_release_handler"};
+#define X(kind, symbol) symbol,
+static const char *const timer_functions[] = {VMRT_TIMER_SYMBOL_LIST(X)};
+#undef X
 
 uint64_t tracer_start_ticks(pid_t pid)
 {

@@ -47,19 +47,45 @@ enum vmrt_event_type {
 #define VMRT_TIMER_NO_MODE 0x100
 
 /* What the function of an hrtimer is. It is UNKNOWN where the recording has no symbols. */
+/*
+ * The kernel functions that say what a timer is for: X(KIND, symbol). Kinds that have several
+ * symbols stand together. Recordings keep the addresses of these symbols, and of no others.
+ */
+#define VMRT_TIMER_SYMBOL_LIST(X)                                                                  \
+	X(WAKEUP, "hrtimer_wakeup") /* nanosleep, clock_nanosleep, futex and poll timeouts */      \
+	X(TIMERFD, "timerfd_tmrproc")                                                              \
+	X(ITIMER, "it_real_fn")                                                                    \
+	X(POSIX, "posix_timer_fn")                                                                 \
+	X(TICK, "tick_sched_timer")                                                                \
+	X(TICK, "tick_nohz_handler")                                                               \
+	X(TICK, "tick_nohz_highres_handler")                                                       \
+	X(DEADLINE, "dl_task_timer")                                                               \
+	X(RT_PERIOD, "sched_rt_period_timer")                                                      \
+	X(CFS_PERIOD, "sched_cfs_period_timer")                                                    \
+	X(CFS_PERIOD, "sched_cfs_slack_timer")                                                     \
+	X(RESCH_JOB, "job_release_handler") /* of the timer wheel */                               \
+	X(RESCH_SERVER, "server_complete_handler")                                                 \
+	X(RESCH_SERVER, "server_release_handler")
+
+/* The kinds of timers: X(KIND, word that vmrt-top shows). */
+#define VMRT_TIMER_FN_LIST(X)                                                                      \
+	X(UNKNOWN, "")                                                                             \
+	X(OTHER, "")                                                                               \
+	X(WAKEUP, "hrtimer_wakeup")                                                                \
+	X(TIMERFD, "timerfd")                                                                      \
+	X(ITIMER, "itimer")                                                                        \
+	X(POSIX, "posix_timer")                                                                    \
+	X(TICK, "tick")                                                                            \
+	X(DEADLINE, "deadline")                                                                    \
+	X(RT_PERIOD, "rt_period")                                                                  \
+	X(CFS_PERIOD, "cfs_period")                                                                \
+	X(RESCH_JOB, "resch")                                                                      \
+	X(RESCH_SERVER, "resch")
+
 enum vmrt_timer_fn {
-	VMRT_FN_UNKNOWN,
-	VMRT_FN_OTHER,
-	VMRT_FN_WAKEUP,	   /* hrtimer_wakeup: nanosleep, clock_nanosleep, futex and poll timeouts */
-	VMRT_FN_TIMERFD,   /* timerfd_tmrproc */
-	VMRT_FN_ITIMER,	   /* it_real_fn */
-	VMRT_FN_POSIX,	   /* posix_timer_fn */
-	VMRT_FN_TICK,	   /* tick_sched_timer, tick_nohz_handler */
-	VMRT_FN_DEADLINE,  /* dl_task_timer */
-	VMRT_FN_RT_PERIOD, /* sched_rt_period_timer */
-	VMRT_FN_CFS_PERIOD,   /* sched_cfs_period_timer, sched_cfs_slack_timer */
-	VMRT_FN_RESCH_JOB,    /* job_release_handler, of the timer wheel */
-	VMRT_FN_RESCH_SERVER, /* server_complete_handler, server_release_handler */
+#define X(kind, word) VMRT_FN_##kind,
+	VMRT_TIMER_FN_LIST(X)
+#undef X
 };
 
 /*

@@ -45,18 +45,18 @@ enum vmrt_background { VMRT_BACKGROUND_OTHER, VMRT_BACKGROUND_IDLE };
 
 /* How a task waits for its next release. */
 #define VMRT_RELEASE_LIST(X)                                                                       \
-	X(AUTO, "auto")		  /* found out from the recording */                               \
-	X(NANOSLEEP, "nanosleep") /* clock_nanosleep(TIMER_ABSTIME) */                             \
-	X(TIMERFD, "timerfd")	  /* read() of a timerfd */                                        \
-	X(ITIMER, "itimer")	  /* setitimer(ITIMER_REAL) and sigwait() */                       \
-	X(POSIX, "posix")	  /* timer_create() and sigwait() */                               \
-	X(RELATIVE, "relative")	  /* sleeps for a duration instead of until a point in time */     \
-	X(RESCH, "resch")	  /* the RESCH module's wait for the period */                     \
-	X(DEADLINE, "deadline")	  /* sched_yield() under SCHED_DEADLINE */                         \
-	X(WAKEUP, "wakeup")	  /* another thread, a socket, an interrupt or a lock wakes it */
+	X(AUTO, auto)		/* found out from the recording */                                 \
+	X(NANOSLEEP, nanosleep) /* clock_nanosleep(TIMER_ABSTIME) */                               \
+	X(TIMERFD, timerfd)	/* read() of a timerfd */                                          \
+	X(ITIMER, itimer)	/* setitimer(ITIMER_REAL) and sigwait() */                         \
+	X(POSIX, posix)		/* timer_create() and sigwait() */                                 \
+	X(RELATIVE, relative)	/* sleeps for a duration instead of until a point in time */       \
+	X(RESCH, resch)		/* the RESCH module's wait for the period */                       \
+	X(DEADLINE, deadline)	/* sched_yield() under SCHED_DEADLINE */                           \
+	X(WAKEUP, wakeup)	/* another thread, a socket, an interrupt or a lock wakes it */
 
 enum vmrt_release {
-#define X(name, words) VMRT_RELEASE_##name,
+#define X(name, word) VMRT_RELEASE_##name,
 	VMRT_RELEASE_LIST(X)
 #undef X
 };

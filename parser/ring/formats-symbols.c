@@ -9,20 +9,9 @@ static const struct {
 	const char *name;
 	enum vmrt_timer_fn fn;
 } functions[] = {
-	{"hrtimer_wakeup", VMRT_FN_WAKEUP},
-	{"timerfd_tmrproc", VMRT_FN_TIMERFD},
-	{"it_real_fn", VMRT_FN_ITIMER},
-	{"posix_timer_fn", VMRT_FN_POSIX},
-	{"tick_sched_timer", VMRT_FN_TICK},
-	{"tick_nohz_handler", VMRT_FN_TICK},
-	{"tick_nohz_highres_handler", VMRT_FN_TICK},
-	{"dl_task_timer", VMRT_FN_DEADLINE},
-	{"sched_rt_period_timer", VMRT_FN_RT_PERIOD},
-	{"sched_cfs_period_timer", VMRT_FN_CFS_PERIOD},
-	{"sched_cfs_slack_timer", VMRT_FN_CFS_PERIOD},
-	{"job_release_handler", VMRT_FN_RESCH_JOB},
-	{"server_complete_handler", VMRT_FN_RESCH_SERVER},
-	{"server_release_handler", VMRT_FN_RESCH_SERVER},
+#define X(kind, symbol) {symbol, VMRT_FN_##kind},
+	VMRT_TIMER_SYMBOL_LIST(X)
+#undef X
 };
 
 /*

@@ -186,18 +186,6 @@ bool sim_parse_kernel(const char *text, struct sim_kernel *k)
 	return false;
 }
 
-static const char *const functions[] = {[VMRT_FN_OTHER] = "hrtimer_dummy_timeout",
-	[VMRT_FN_WAKEUP] = "hrtimer_wakeup",
-	[VMRT_FN_TIMERFD] = "timerfd_tmrproc",
-	[VMRT_FN_ITIMER] = "it_real_fn",
-	[VMRT_FN_POSIX] = "posix_timer_fn",
-	[VMRT_FN_TICK] = "tick_sched_timer",
-	[VMRT_FN_DEADLINE] = "dl_task_timer",
-	[VMRT_FN_RT_PERIOD] = "sched_rt_period_timer",
-	[VMRT_FN_CFS_PERIOD] = "sched_cfs_period_timer",
-	[VMRT_FN_RESCH_JOB] = "job_release_handler",
-	[VMRT_FN_RESCH_SERVER] = "server_complete_handler"};
-
 static uint64_t address_of(const struct sim_kernel *k, enum vmrt_timer_fn fn)
 {
 	return (k->narrow ? UINT64_C(0xc0100000) : UINT64_C(0xffffffff81000000)) +
@@ -215,15 +203,22 @@ static bool has_field(const struct sim_kernel *k, const struct field *f)
 	return f->declaration && k->gen >= f->from && (!f->until || k->gen < f->until);
 }
 
+static void put_symbol(
+	FILE *out, const struct sim_kernel *k, enum vmrt_timer_fn fn, const char *symbol)
+{
+	fprintf(out, "%llx t %s\n", (unsigned long long)address_of(k, fn), symbol);
+}
+
 static char *kallsyms_of(const struct sim_kernel *k)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	for (unsigned fn = VMRT_FN_OTHER; fn <= VMRT_FN_RESCH_SERVER; fn++)
-		fprintf(out, "%llx t %s\n",
-			(unsigned long long)address_of(k, (enum vmrt_timer_fn)fn), functions[fn]);
+	put_symbol(out, k, VMRT_FN_OTHER, "hrtimer_dummy_timeout");
+#define X(kind, symbol) put_symbol(out, k, VMRT_FN_##kind, symbol);
+	VMRT_TIMER_SYMBOL_LIST(X)
+#undef X
 	if (fclose(out))
 		abort();
 	return text;

@@ -84,21 +84,10 @@ static void print_wake(const struct vmrt_event *e, const char *name, char *out, 
 
 static void print_timer(const struct vmrt_event *e, char *out, size_t room)
 {
-	static const char *const functions[] = {
-		[VMRT_FN_WAKEUP] = "hrtimer_wakeup",
-		[VMRT_FN_TIMERFD] = "timerfd",
-		[VMRT_FN_ITIMER] = "itimer",
-		[VMRT_FN_POSIX] = "posix_timer",
-		[VMRT_FN_TICK] = "tick",
-		[VMRT_FN_DEADLINE] = "deadline",
-		[VMRT_FN_RT_PERIOD] = "rt_period",
-		[VMRT_FN_CFS_PERIOD] = "cfs_period",
-		[VMRT_FN_RESCH_JOB] = "resch",
-		[VMRT_FN_RESCH_SERVER] = "resch",
-	};
-	bool known = (size_t)e->timer.fn < sizeof(functions) / sizeof(functions[0]) &&
-		     functions[e->timer.fn];
-	const char *fn = known ? functions[e->timer.fn] : "";
+#define X(kind, word) [VMRT_FN_##kind] = word,
+	static const char *const words[] = {VMRT_TIMER_FN_LIST(X)};
+#undef X
+	const char *fn = words[e->timer.fn];
 
 	switch (e->type) {
 	case VMRT_EV_TIMER_START:

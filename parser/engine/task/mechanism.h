@@ -3,7 +3,8 @@
 #define VMRT_PARSER_ENGINE_TASK_MECHANISM_H
 
 /*
- * Ways to wait for a release: each is one file with one struct mechanism, which release.c lists.
+ * Ways to wait for a release: each is one file with one struct mechanism called
+ * mechanism_WORD, whose WORD stands in VMRT_RELEASE_LIST.
  *
  * Events of a thread go to its mechanism. While the mechanism is not known, the events are offered
  * to all mechanisms in the order of the list; the first proof decides (release_decide()).
@@ -59,8 +60,9 @@ struct mechanism {
 	bool (*exits)(const struct jobs *j);
 };
 
-extern const struct mechanism mechanism_nanosleep, mechanism_timerfd, mechanism_itimer,
-	mechanism_posix, mechanism_relative, mechanism_resch, mechanism_deadline, mechanism_wakeup;
+#define X(name, word) extern const struct mechanism mechanism_##word;
+VMRT_RELEASE_LIST(X)
+#undef X
 
 static inline bool is_undecided(const struct jobs *j)
 {

@@ -4,8 +4,8 @@
  * all of them while that is not known.
  *
  * A mechanism is declared or found out (release_decide() is called with the first proof). A new one
- * is a file with a struct mechanism (mechanism.h), a row of the tables below and a word in
- * VMRT_RELEASE_LIST.
+ * is a file with a struct mechanism (mechanism.h) and a row in VMRT_RELEASE_LIST; if it can be
+ * found out from a recording, it stands in the table of those that are asked, too.
  */
 #include "parser/engine/task/mechanism.h"
 
@@ -20,18 +20,12 @@
 #define OTHER_SLEEPS 4
 #define IN_INTERRUPT (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)
 
-static const struct mechanism undecided = {.release = VMRT_RELEASE_AUTO};
+const struct mechanism mechanism_auto = {.release = VMRT_RELEASE_AUTO};
 
 static const struct mechanism *const mechanisms[] = {
-	[VMRT_RELEASE_AUTO] = &undecided,
-	[VMRT_RELEASE_NANOSLEEP] = &mechanism_nanosleep,
-	[VMRT_RELEASE_TIMERFD] = &mechanism_timerfd,
-	[VMRT_RELEASE_ITIMER] = &mechanism_itimer,
-	[VMRT_RELEASE_POSIX] = &mechanism_posix,
-	[VMRT_RELEASE_RELATIVE] = &mechanism_relative,
-	[VMRT_RELEASE_RESCH] = &mechanism_resch,
-	[VMRT_RELEASE_DEADLINE] = &mechanism_deadline,
-	[VMRT_RELEASE_WAKEUP] = &mechanism_wakeup,
+#define X(name, word) [VMRT_RELEASE_##name] = &mechanism_##word,
+	VMRT_RELEASE_LIST(X)
+#undef X
 };
 
 /* In the order in which they are asked about a thread of which nothing is known. One of the timers
