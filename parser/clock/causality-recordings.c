@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads two recordings side by side for the bounds that causality gives. */
+/* Reads two recordings side by side, and maps the guest's clock by the bounds that causality
+ * gives. */
 #include "causality.h"
 
 #include <math.h>
@@ -14,15 +15,16 @@
 
 #define MAX_PASSES 4
 #define STEP_COUNTS_NS (5 * VMRT_NS_PER_MS)
-#define LEAST_INSIDE 0.99	/* of the guest's events, or the threads are not its vCPUs */
+#define LEAST_INSIDE                                                                               \
+	0.99 /* so many of the guest's events must lie in runs; otherwise the threads are not its  \
+		vCPUs */
 #define LEAST_INSIDE_FILE 0.995 /* the same for a time shift that nothing else confirms */
 #define LEAST_EVENTS 50
 #define MOMENT_NS UINT64_C(100000000)
-#define SHIFT_SLACK_NS 2000 /* time stamps of a vCPU's switches and of its first events */
-#define FILE_DRIFT 200e-6   /* no two clocks of one machine differ more */
-#define FILE_ERROR_NS                                                                              \
-	(5 * VMRT_NS_PER_MS) /* taken for the error of a time shift, to begin with                 \
-			      */
+#define SHIFT_SLACK_NS                                                                             \
+	2000 /* time stamps of a vCPU's switches and of its first events differ by less */
+#define FILE_DRIFT 200e-6		   /* no two clocks of one machine differ more */
+#define FILE_ERROR_NS (5 * VMRT_NS_PER_MS) /* taken as the error of a time shift at first */
 
 struct recordings {
 	const struct vmrt_dat *host, *guest;
@@ -30,7 +32,7 @@ struct recordings {
 	size_t n_tids;
 };
 
-/* Was the event just read the last one of its CPU, though that made more? */
+/* Takes note if the event just read is the last one of its CPU although the CPU recorded more. */
 static void note_blind(struct causality *c, struct vmrt_stream *host,
 	const struct vmrt_dat *host_file, unsigned cpu)
 {
@@ -39,7 +41,8 @@ static void note_blind(struct causality *c, struct vmrt_stream *host,
 		causality_blind(c, cpu);
 }
 
-/* Both streams, merged so that each guest event comes when all that concerns it is known. */
+/* Feeds both streams, merged so that each guest event comes when all host events that concern it
+ * are known. */
 static enum vmrt_status feed(struct causality *c, const struct vmrt_dat *host_file,
 	struct vmrt_stream *host, struct vmrt_stream *guest, struct vmrt_error *err)
 {
@@ -57,7 +60,7 @@ static enum vmrt_status feed(struct causality *c, const struct vmrt_dat *host_fi
 
 		while (status == VMRT_OK && vmrt_stream_peek(host) <= when) {
 			more = vmrt_stream_next(host, &event, err);
-			/* Without all of the host's switches nothing can be concluded. */
+			/* Without all switches of the host no conclusion is possible. */
 			if (more < 0)
 				return VMRT_EFORMAT;
 			if (!more)
@@ -67,7 +70,7 @@ static enum vmrt_status feed(struct causality *c, const struct vmrt_dat *host_fi
 			note_blind(c, host, host_file, event.cpu);
 		}
 		if (vmrt_stream_peek(host) == INT64_MAX && when > host_now)
-			break; /* behind the end of the host's recording */
+			break; /* the rest is behind the end of the host's recording */
 		more = vmrt_stream_next(guest, &event, err);
 		if (!more)
 			break;
@@ -77,7 +80,7 @@ static enum vmrt_status feed(struct causality *c, const struct vmrt_dat *host_fi
 	return status;
 }
 
-/* One pass over both files. */
+/* Reads both files once and collects the bounds. */
 static enum vmrt_status collect(const struct recordings *r, const struct vmrt_clockmap *prior,
 	struct vmrt_clock_bound **bounds, size_t *n, struct causality_stats *stats,
 	struct vmrt_error *err)
@@ -110,9 +113,9 @@ static bool plausible(const struct causality_stats *stats, double least)
 }
 
 /*
- * A whole run of a vCPU that is missing in the host's recording leaves nothing by which it could be
- * noticed, and makes a bound that contradicts all others: the fit splits there for a moment. Leave
- * out what lies in such moments. A step of the clock is still one without them.
+ * Leaves out bounds in moments at which the fit is split. If a whole run of a vCPU is missing in
+ * the host's recording, nothing shows it; it makes a bound that contradicts all others, and the fit
+ * splits there for a moment. A real step of the clock remains a step without these bounds.
  */
 static size_t leave_out(struct vmrt_clock_bound *bounds, size_t n, const struct vmrt_clockmap *map)
 {
@@ -163,11 +166,8 @@ out:
 	return status;
 }
 
-/*
- * What the map's error is on average. Where the clock was stepped it is about half the step,
- * however well the rest is known: there it counts as some ms, so that what matters is how long that
- * is.
- */
+/* Returns the map's mean error. Where the clock was stepped, the error is about half the step,
+ * however exact the rest is. There it counts as some ms, so that only the duration matters. */
 static double mean_error(const struct vmrt_clockmap *map)
 {
 	double sum = 0, length = 0;
@@ -187,10 +187,8 @@ static double mean_error(const struct vmrt_clockmap *map)
 	return length > 0 ? sum / length : INFINITY;
 }
 
-/*
- * Tighten @map by what the recordings show, pass by pass, as long as it gets better. @facts are
- * bounds that hold anyway. What does not help, whatever the reason, leaves the map as it was.
- */
+/* Tightens @map by the recordings, pass by pass, as long as it gets better. @facts are bounds that
+ * hold in any case. If this does not help, for whatever reason, the map stays as it was. */
 static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clock_bound *facts,
 	size_t n_facts, const char *source, double least, struct vmrt_clockmap *map, bool *refined)
 {
@@ -217,7 +215,7 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 		vmrt_clockmap_free(map);
 		*map = better;
 		*refined = true;
-		/* A little better is not worth another pass. */
+		/* A small gain is not worth another pass. */
 		if (is > was - was / 10)
 			break;
 	}
@@ -225,8 +223,9 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 }
 
 /*
- * The place where the guest's recording fits into the host's, @facts or not. What the recordings do
- * not confirm in a second way, and what contradicts the facts, is not believed.
+ * Finds the place where the guest's recording fits into the host's, with or without @facts. A
+ * result that the recordings do not confirm in a second way, or that contradicts the facts, is not
+ * used.
  */
 static enum vmrt_status from_overlap(const struct recordings *r,
 	const struct vmrt_clock_bound *facts, size_t n_facts, const char *source,
@@ -294,7 +293,7 @@ static void set_error(struct vmrt_clockmap *map, int64_t error_ns)
 		map->segments[i].error_ns = error_ns;
 }
 
-/* How far two maps are apart at @local_ns, and how exact the second one is there. */
+/* Returns how far two maps are apart at @local_ns. */
 static int64_t apart(const struct vmrt_clockmap *a, const struct vmrt_clockmap *b, int64_t local_ns)
 {
 	int64_t is = (int64_t)((uint64_t)vmrt_clockmap_to_host(a, local_ns, NULL) -
@@ -303,10 +302,8 @@ static int64_t apart(const struct vmrt_clockmap *a, const struct vmrt_clockmap *
 	return is == INT64_MIN ? INT64_MAX : llabs(is);
 }
 
-/*
- * Is the file's map one of those that the recordings allow? Then its error is the distance to the
- * farthest one that they allow.
- */
+/* Is the file's map one of the maps that the recordings allow? Then its error is set to the
+ * distance to the farthest allowed map. */
 static bool confirm(struct vmrt_clockmap *file, const struct vmrt_clockmap *proven, int64_t slack)
 {
 	int64_t worst = 0;
@@ -330,7 +327,8 @@ static bool confirm(struct vmrt_clockmap *file, const struct vmrt_clockmap *prov
 	return worst > 0;
 }
 
-/* The shift is wrong. Where the recordings fit in one other place, @away_ns later, that is it. */
+/* The shift is wrong. If the recordings fit in exactly one other place, @away_ns later, the map is
+ * moved there. */
 static enum vmrt_status move(
 	const struct recordings *r, struct vmrt_clockmap *map, int64_t away_ns, bool *found)
 {
@@ -346,7 +344,7 @@ static enum vmrt_status move(
 	return status;
 }
 
-/* The largest error of the times for which it is known; VMRT_UNKNOWN if there are none. */
+/* Returns the largest error of the times whose error is known; VMRT_UNKNOWN if there are none. */
 static int64_t worst_known(const struct vmrt_clockmap *map)
 {
 	int64_t worst = VMRT_UNKNOWN;
@@ -358,9 +356,9 @@ static int64_t worst_known(const struct vmrt_clockmap *map)
 }
 
 /*
- * The recordings may contradict a shift by fitting better elsewhere, or not here at all. Then it is
- * not believed, and if it is not known where they belong, nothing is. @proven: the map as refined
- * near the shift, or NULL.
+ * The recordings may contradict a shift: they fit better in another place, or nowhere near the
+ * shift. Then the shift is not used; if the right place is not known either, the relation of the
+ * clocks is unknown. @proven: the map as refined near the shift, or NULL.
  */
 static enum vmrt_status check_elsewhere(
 	const struct recordings *r, const struct vmrt_clockmap *proven, struct vmrt_clockmap *map)
@@ -390,10 +388,8 @@ static enum vmrt_status check_elsewhere(
 	return clock_unrelated(r->host, r->guest, map);
 }
 
-/*
- * The time shift in the guest's file. What is proven by the recordings alone is often less exact
- * than the shift, so the shift is used as it is unless they contradict it.
- */
+/* Maps the clock by the time shift in the guest's file. The bounds from the recordings alone are
+ * often less exact than the shift, so the shift is used unchanged unless they contradict it. */
 static enum vmrt_status from_shifts(
 	const struct recordings *r, struct vmrt_clockmap *out, struct vmrt_error *err)
 {
@@ -418,8 +414,8 @@ static enum vmrt_status from_shifts(
 		proven = (struct vmrt_clockmap){0};
 		for (size_t i = 0; i < out->n; i++)
 			out->segments[i].source = VMRT_CLOCK_CORRECTED;
-		/* a wrong shift is no place to begin at: where the recordings fit together in one
-		 * place only, that is the truth */
+		/* a wrong shift is no starting point: if the recordings fit together in one place
+		 * only, that place is used */
 		status = from_overlap(r, NULL, 0, VMRT_CLOCK_OVERLAP, out, &refined);
 		if (status == VMRT_OK && !refined)
 			status = check_elsewhere(r, out, out);

@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* Bounds of a guest's clock: no guest event happens while its vCPU thread is switched out. */
+/* Finds bounds of a guest's clock: no guest event happens while its vCPU thread is switched out. */
 #include "causality.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS_LEAST 256			     /* of the table of vCPU threads */
-#define BUCKET_NS (10 * VMRT_NS_PER_MS)	     /* of each bucket the tightest bounds are kept */
-#define MAX_BUCKETS 65536		     /* then buckets become twice as long */
-#define MAX_RUNS 8192			     /* of a vCPU kept while no guest event comes */
-#define SWITCH_TAIL_NS (50 * VMRT_NS_PER_US) /* behind a switch, records may be of who leaves */
-#define MAX_OUTSIDE 65536 /* events outside of runs that a loss may explain afterwards */
-#define NEVER INT64_MIN	  /* a start that nobody saw */
-#define OPEN INT64_MAX	  /* the end of a run that goes on */
+#define SLOTS_LEAST 256 /* of the table of vCPU threads */
+#define BUCKET_NS                                                                                  \
+	(10 * VMRT_NS_PER_MS) /* length of a bucket, of which the tightest bounds are kept */
+#define MAX_BUCKETS 65536     /* if there are more, buckets become twice as long */
+#define MAX_RUNS 8192	      /* runs of a vCPU that are kept while no guest event comes */
+#define SWITCH_TAIL_NS                                                                             \
+	(50 * VMRT_NS_PER_US) /* for so long after a switch, records may still be of the thread    \
+				 that was switched out */
+#define MAX_OUTSIDE 65536     /* events outside of runs that a loss may explain afterwards */
+#define NEVER INT64_MIN	      /* a start that nobody saw */
+#define OPEN INT64_MAX	      /* the end of a run that goes on */
 
 /* A stretch of host time in which a vCPU thread ran, or may have. */
 struct run {
 	int64_t start, end;
 	int64_t first, last; /* guest times: at or after start, at or before end */
-	bool touched;	     /* something near is not known */
+	bool touched;	     /* a switch near this run may be missing */
 };
 
 /* Runs of a vCPU thread that guest events may still fall into; a ring. */
 struct vcpu {
 	int32_t tid;
 	bool running;
-	unsigned host_cpu; /* while running */
-	int64_t forgotten; /* end of the last run that was dropped */
+	unsigned host_cpu; /* CPU on which it runs */
+	int64_t forgotten; /* end of the last run that was dropped from the ring */
 	struct run *runs;
 	size_t room, first, n; /* room is a power of two */
 	bool seen;
@@ -35,9 +38,9 @@ struct vcpu {
 
 struct host_cpu {
 	bool seen;
-	int32_t pid;  /* who is on it */
+	int32_t pid;  /* thread that runs on it */
 	int64_t last; /* time of its last event */
-	int32_t left; /* who was switched out last */
+	int32_t left; /* thread that was switched out last */
 	int64_t left_at;
 };
 
@@ -55,9 +58,9 @@ struct bucket {
 struct causality {
 	const struct vmrt_clockmap *prior;
 	size_t hint;
-	struct vcpu *vcpus; /* one for each thread */
+	struct vcpu *vcpus; /* the vCPU threads, each once */
 	size_t n_vcpus;
-	struct vcpu **seen; /* those of them that an event has shown */
+	struct vcpu **seen; /* the vCPU threads that an event has shown */
 	size_t n_seen;
 	int *by_guest_cpu; /* index into vcpus, -1: unknown */
 	size_t n_guest_cpus;
@@ -67,9 +70,9 @@ struct causality {
 	struct host_cpu *cpus;
 	size_t n_cpus;
 	int64_t now;	    /* time of the last host event */
-	int64_t hole_until; /* up to here the host's recording is not to be trusted */
-	int64_t blind_from; /* nor from here on: a CPU has no more records */
-	int64_t widest;	    /* largest error of the prior map met so far */
+	int64_t hole_until; /* up to this time, host switches may be missing */
+	int64_t blind_from; /* from this time on, a host CPU has no more records */
+	int64_t widest;	    /* largest error of the prior map that was used so far */
 
 	int64_t *outside; /* host times of events outside of runs, of MAX_OUTSIDE at most */
 	size_t n_outside;
@@ -133,7 +136,8 @@ static void merge_buckets(struct causality *c)
 	c->n_buckets = n;
 }
 
-/* The bucket for @host_ns, made if need be; NULL without memory. Usually the last or nearly so. */
+/* Returns the bucket for @host_ns, which is made if there is none; NULL without memory. It is
+ * usually one of the last. */
 static struct bucket *find_or_add_bucket(struct causality *c, int64_t host_ns)
 {
 	int64_t index;
@@ -240,10 +244,8 @@ static void touch(struct vcpu *v, int64_t since)
 		run_at(v, k)->touched = true;
 }
 
-/*
- * Between @from and now a switch may be missing on some CPU: any vCPU may have run there. What was
- * concluded meanwhile is taken back.
- */
+/* Between @from and now a switch may be missing on some CPU, so any vCPU may have run there.
+ * Conclusions from that time are taken back. */
 static void note_hole(struct causality *c, int64_t from)
 {
 	int64_t since = minus(from, 2 * c->widest);
@@ -260,7 +262,8 @@ static void note_hole(struct causality *c, int64_t from)
 		c->n_buckets--;
 }
 
-/* Records of a CPU were lost since @from: a vCPU may have run there when its guest had events. */
+/* Records of a CPU were lost since @from, so a vCPU may have run there: guest events since then
+ * that lie in no known run are no contradiction. */
 static void excuse_outside(struct causality *c, int64_t from)
 {
 	int64_t since = minus(from, c->widest);
@@ -376,7 +379,7 @@ enum vmrt_status causality_host(struct causality *c, const struct vmrt_event *ev
 		return VMRT_OK;
 	if (!next->running)
 		return open_run(c, next, event->cpu, c->now);
-	/* Its switch-out was missed, or nobody saw how it began: the run goes on. */
+	/* Its switch-out was not recorded, or its begin was not seen: the run goes on. */
 	if (run_at(next, next->n - 1)->start != NEVER)
 		note_hole(c, run_at(next, next->n - 1)->start);
 	next->host_cpu = event->cpu;
@@ -402,7 +405,7 @@ int64_t causality_when(struct causality *c, int64_t local_ns)
 	return error == VMRT_UNKNOWN ? host : plus(host, error);
 }
 
-/* Take note that the guest event lies in runs @a to @b of its vCPU. */
+/* Takes note that the guest event lies in one of the runs @a to @b of its vCPU. */
 static void note_event(struct vcpu *v, size_t a, size_t b, int64_t local_ns)
 {
 	struct run *first = run_at(v, a), *last = run_at(v, b);
@@ -534,7 +537,7 @@ static enum vmrt_status add_thread(struct causality *c, size_t guest_cpu, int32_
 			return VMRT_ENOMEM;
 		take_slot(c, tid, (int)c->n_vcpus++);
 		v->forgotten = NEVER;
-		/* Until it is seen, it may have been running all the time. */
+		/* A thread may have been running all the time until the first event shows it. */
 		open_run(c, v, UINT32_MAX, NEVER);
 	}
 	c->by_guest_cpu[guest_cpu] = (int)(v - c->vcpus);

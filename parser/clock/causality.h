@@ -3,14 +3,14 @@
 #define VMRT_PARSER_CLOCK_CAUSALITY_H
 
 /*
- * Bounds of the clock relation from what cannot be otherwise: an event of a guest CPU is recorded
- * by its vCPU thread, so it happened while the host ran that thread. With a first map whose error
- * is known, each guest event lies in one run interval of its vCPU, or in one of a few neighbours:
- * it happened at or after the start of the first of these, and at or before the end of the last.
+ * Bounds of the clock relation from causality: an event of a guest CPU is recorded by its vCPU
+ * thread, so it happened while the host ran that thread. With a first map whose error is known,
+ * each guest event lies in one run interval of its vCPU, or in one of a few neighbours: it happened
+ * at or after the start of the first of these, and at or before the end of the last.
  *
- * The caller passes the host's events in time order, and between them the guest's, each when the
- * host's have come up to causality_when(); those behind the end of the host's recording are
- * not given. Memory does not grow with the number of events.
+ * The caller passes the host's events in time order. Between them it passes the guest's, each as
+ * soon as the host's have reached causality_when(). Guest events behind the end of the host's
+ * recording are not passed. Memory does not grow with the number of events.
  */
 
 #include <stddef.h>
@@ -47,18 +47,18 @@ enum vmrt_status causality_new(const struct vmrt_clockmap *prior, const int32_t 
 /** causality_host - the next event of the host, of any kind; VMRT_OK or VMRT_ENOMEM */
 enum vmrt_status causality_host(struct causality *causality, const struct vmrt_event *event);
 
-/** causality_blind - from now on host CPU @cpu does more than its records show */
+/** causality_blind - take note that host CPU @cpu has no more records, although it recorded more */
 void causality_blind(struct causality *causality, unsigned cpu);
 
-/** causality_when - up to which host time host events are needed before this guest event */
+/** causality_when - the host time up to which host events must be passed before this guest event */
 int64_t causality_when(struct causality *causality, int64_t local_ns);
 
 /** causality_guest - an event of guest CPU @cpu; VMRT_OK or VMRT_ENOMEM */
 enum vmrt_status causality_guest(struct causality *causality, unsigned cpu, int64_t local_ns);
 
 /**
- * causality_finish - the bounds found, the tightest ones of each short stretch of time
- * @out: free() it; NULL if there are none
+ * causality_finish - the bounds that were found, the tightest of each short time
+ * @out: to be freed by the caller; NULL if there are none
  * @n: how many
  */
 enum vmrt_status causality_finish(

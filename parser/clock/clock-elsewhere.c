@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Is the place of a guest's recording in the host's the only one where it fits? A host on which
- * things happen again and again may allow many.
- */
+/* Checks whether the place of a guest's recording in the host's is the only one where it fits. If
+ * the host repeats the same pattern, many places may fit. */
 #include "clock-elsewhere.h"
 
 #include <stdlib.h>
@@ -14,18 +12,20 @@
 #include "parser/ring/stream.h"
 
 #define BIN_NS (50 * VMRT_NS_PER_US)
-#define MAX_BINS (INT64_C(1) << 22)  /* then bins become longer */
-#define HERE_NS (5 * VMRT_NS_PER_MS) /* what is nearer is the same place */
+#define MAX_BINS (INT64_C(1) << 22)  /* if more were needed, bins become longer */
+#define HERE_NS (5 * VMRT_NS_PER_MS) /* places that are nearer are the same place */
 #define MAX_EVENTS 2000000
 #define LEAST_EVENTS 50
-#define MOST_EVENTS 4000     /* used, and so many more at both ends, where what repeats ends */
-#define EFFORT 40000000	     /* events times gaps */
-#define LEAST_INSIDE 0.9     /* of the events must fall into the host's recording */
-#define CONTRADICTIONS 0.005 /* and so few of them into gaps: those after missing switches */
-#define CLEARLY 5	     /* events that are no chance */
+#define MOST_EVENTS                                                                                \
+	4000 /* events used, and so many more at both ends, where a repeated pattern ends */
+#define EFFORT 40000000	 /* events times gaps */
+#define LEAST_INSIDE 0.9 /* share of the events that must fall into the host's recording */
+#define CONTRADICTIONS                                                                             \
+	0.005	  /* share of them that may fall into gaps, because of missing switches */
+#define CLEARLY 5 /* a difference of so many events is no chance */
 
 struct point {
-	int64_t host_ns; /* as the map says */
+	int64_t host_ns; /* host time by the map */
 	int64_t slack_ns;
 	uint32_t vcpu;
 };
@@ -42,7 +42,8 @@ struct fit {
 	int (*stop)(void);	    /* or NULL */
 };
 
-/* The vCPU did not run before its first switch, nor after its last one, either. */
+/* Counts an event for all places. The times before the vCPU's first switch and after its last one
+ * count as gaps, too. */
 static void count_point(const struct fit *f, const struct point *p)
 {
 	const struct clock_runs *r = &f->runs[p->vcpu];
@@ -62,7 +63,7 @@ static void count_point(const struct fit *f, const struct point *p)
 	}
 }
 
-/* When all CPUs of the host were being recorded, and when the last record was made. */
+/* Finds when all CPUs of the host were being recorded, and when the last record was made. */
 static bool find_range(struct fit *f, const struct vmrt_dat *host)
 {
 	struct vmrt_stream *stream;
@@ -85,7 +86,8 @@ static bool find_range(struct fit *f, const struct vmrt_dat *host)
 	       vmrt_clock_sane(f->until_ns);
 }
 
-/* @known: events at times for which the map's error is unknown are left out. */
+/* Collects the guest's events. @known: events at times for which the map's error is unknown are
+ * left out. */
 static bool collect_points(
 	struct fit *f, bool known, const struct vmrt_dat *guest, const struct vmrt_clockmap *map)
 {
@@ -119,7 +121,7 @@ static bool collect_points(
 	return f->n_points >= LEAST_EVENTS;
 }
 
-/* Counts for every distance what of the guest's events would contradict; returns how many were
+/* Counts for every distance how many guest events would contradict it; returns how many events were
  * used, 0 if a signal came. */
 static size_t lay_over(struct fit *f, int64_t error_ns, double drift)
 {
@@ -154,7 +156,7 @@ static size_t lay_over(struct fit *f, int64_t error_ns, double drift)
 	return used;
 }
 
-/* What is best among some distances. */
+/* The best one of several distances. */
 struct best {
 	int64_t against, inside, at_ns;
 };
@@ -170,7 +172,8 @@ static enum clock_fit conclude(const struct fit *f, size_t used, int64_t *away_n
 
 		inside += f->inside[i];
 		against += f->against[i];
-		/* who was recorded for longer than the host is outside for a part */
+		/* a guest that was recorded for longer than the host lies outside for a part of the
+		 * time */
 		if ((double)inside < (b == &here ? LEAST_EVENTS : LEAST_INSIDE * (double)used))
 			continue;
 		if (b == &other && against <= b->against) {
@@ -182,7 +185,8 @@ static enum clock_fit conclude(const struct fit *f, size_t used, int64_t *away_n
 	}
 	*away_ns = other.at_ns;
 	if (here.against == INT64_MAX)
-		return CLOCK_FITS_HERE; /* the two do not overlap there: nothing says so */
+		return CLOCK_FITS_HERE; /* the two recordings do not overlap at this place, so
+					   nothing contradicts it */
 	if (other.against != INT64_MAX &&
 		(double)other.against > CONTRADICTIONS * (double)other.inside)
 		other.against = INT64_MAX;
@@ -205,7 +209,7 @@ enum clock_fit clock_elsewhere(const struct vmrt_dat *host, const struct vmrt_da
 	size_t used;
 
 	*away_ns = 0;
-	/* every place agrees with a map that may be off by anything */
+	/* a map whose error has no limit agrees with every place */
 	if (error_ns < 0 || error_ns > VMRT_CLOCK_SANE_NS / 4)
 		return CLOCK_FITS_HERE;
 	for (size_t i = 0; i < map->n; i++)

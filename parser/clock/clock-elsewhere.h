@@ -2,13 +2,14 @@
 #ifndef VMRT_PARSER_CLOCK_CLOCK_ELSEWHERE_H
 #define VMRT_PARSER_CLOCK_CLOCK_ELSEWHERE_H
 
-/* Whether the guest's recording fits where a map puts it, and where else. */
+/* Tells whether the guest's recording fits at the place that a map gives, and where else it
+ * fits. */
 
 #include <vmrt/clock.h>
 #include <vmrt/dat.h>
 
 enum clock_fit {
-	CLOCK_FITS_HERE,      /* or there is too little to say so */
+	CLOCK_FITS_HERE,      /* or there are too few events for another answer */
 	CLOCK_FITS_BOTH,      /* here, and elsewhere as well */
 	CLOCK_FITS_ELSEWHERE, /* in one place, but not here */
 	CLOCK_FITS_NOT,	      /* not here, and it is not known where */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Under KVM the guest's time-stamp counter is the host's with a known offset and scale. So it is
- * known what the host's counter, and with it the host's clock, showed when the guest read both of
- * its own: however long a ping was on its way, it gives the offset as well as clock and counter can
- * be read together, which takes some ten ns unless an interrupt comes between.
+ * Maps a guest's clock by the offset that KVM adds to the time-stamp counter.
+ *
+ * Under KVM the guest's counter is the host's with a known offset and scale. So for each ping it is
+ * known what the host's counter, and with it the host's clock, showed when the guest read its own
+ * clock and counter. However long the ping took, it gives the offset as exactly as clock and
+ * counter can be read together, which takes some ten ns unless an interrupt comes between.
  */
 #include <vmrt/clock.h>
 
@@ -12,17 +14,18 @@
 #include <stdlib.h>
 
 #define WINDOW_NS VMRT_NS_PER_S
-#define LEAST_PINGS 5	     /* in a window; else it becomes longer */
+#define LEAST_PINGS 5	     /* pings in a window; with fewer, the window becomes longer */
 #define LEAST_NS 1000	     /* the error is never called less than this */
-#define SPREAD 3	     /* times the median distance from the median */
+#define SPREAD 3	     /* readings so many median distances off are outliers */
 #define TOLERANCE_TICKS 1000 /* counters of different CPUs, rounding of the scale */
-#define MOST_RATE 0.5	     /* a guest's clock that gains or loses more is none */
+#define MOST_RATE 0.5	     /* a guest's clock cannot gain or lose more */
 
 struct sample {
 	int64_t local_ns, offset_ns;
 };
 
-/* The host's counter when the guest's showed @guest_tsc; false if there is no such time. */
+/* Computes the host's counter when the guest's showed @guest_tsc; false if there is no such
+ * time. */
 static bool host_tsc(const struct vmrt_kvm_tsc *kvm, uint64_t guest_tsc, uint64_t *out)
 {
 	unsigned __int128 scaled = guest_tsc - (uint64_t)kvm->offset;
@@ -34,7 +37,7 @@ static bool host_tsc(const struct vmrt_kvm_tsc *kvm, uint64_t guest_tsc, uint64_
 	return !(scaled >> 64);
 }
 
-/* false: this ping contradicts the offset */
+/* Makes a sample of a ping; false if the ping contradicts the offset. */
 static bool make_sample(
 	const struct vmrt_kvm_tsc *kvm, const struct vmrt_ping *p, struct sample *out)
 {
@@ -81,7 +84,8 @@ static int by_slope(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* How the offset grows: the median of the slopes over half of the recording (Theil-Sen). */
+/* Finds how fast the offset grows: the median of the slopes over half of the recording
+ * (Theil-Sen). */
 static bool find_rate(const struct sample *s, size_t n, double *rate)
 {
 	double *slopes = calloc(n, sizeof(*slopes));
@@ -102,7 +106,8 @@ static bool find_rate(const struct sample *s, size_t n, double *rate)
 	return true;
 }
 
-/* Two bounds around the median of a window; readings that were interrupted are outliers. */
+/* Makes two bounds around the median of a window. Readings that were interrupted are outliers and
+ * are left out. */
 static bool bound_window(struct sample *s, size_t n, double rate, struct vmrt_clock_bound *bounds)
 {
 	int64_t *distances = calloc(n, sizeof(*distances)), at = s[n / 2].local_ns, error;

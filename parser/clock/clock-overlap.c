@@ -10,18 +10,19 @@
 #include "clock-search.h"
 
 #define BIN_NS (50 * VMRT_NS_PER_US)
-#define MAX_BINS (INT64_C(1) << 22) /* then bins become longer */
+#define MAX_BINS (INT64_C(1) << 22) /* if more were needed, bins become longer */
 #define HALF_SPAN_NS VMRT_NS_PER_S
 #define MAX_RATE 200e-6 /* no two clocks of one machine differ more */
 #define MAX_EVENTS 2000000
-#define LEAST_EVENTS 200     /* in a span */
-#define MOST_EVENTS 4000     /* used of a span */
-#define EFFORT 40000000	     /* events times gaps */
-#define LEAST_INSIDE 0.9     /* of a span's events must fall into the host's recording */
-#define CONTRADICTIONS 0.005 /* and so few of them into gaps: those after missing switches */
+#define LEAST_EVENTS 200 /* fewer events in a span are not enough */
+#define MOST_EVENTS 4000 /* events of a span that are used */
+#define EFFORT 40000000	 /* events times gaps */
+#define LEAST_INSIDE 0.9 /* share of a span's events that must fall into the host's recording */
+#define CONTRADICTIONS                                                                             \
+	0.005 /* share of them that may fall into gaps, because of missing switches */
 #define WIDEST_NS (5 * VMRT_NS_PER_MS) /* if more places than this fit, it is not known which */
 #define MAX_PLACES CLOCK_OVERLAP_PLACES
-#define MOST_WIDE 8 /* searches over everything */
+#define MOST_WIDE 8 /* searches over the whole recording */
 #define SANE_NS                                                                                    \
 	(INT64_MAX / 8) /* files may say anything; sums and differences of such times fit          \
 			 */
@@ -63,7 +64,7 @@ static void count_point(
 	}
 }
 
-/* What is left of the window; false if that is nothing, or too much. */
+/* Computes which part of the window remains; false if nothing remains, or too much. */
 static bool conclude(const struct overlap *o, const struct clock_window *w, size_t used,
 	int64_t *low, int64_t *high)
 {
@@ -101,7 +102,7 @@ static size_t first_point_at(const struct overlap *o, int64_t local_ns)
 	return low;
 }
 
-/* The offset at @middle_ns, of those between @low and @high. */
+/* Finds the offset at @middle_ns among those between @low and @high. */
 static bool search(struct overlap *o, int64_t middle_ns, int64_t *low, int64_t *high)
 {
 	size_t from = first_point_at(o, middle_ns - HALF_SPAN_NS);
@@ -166,7 +167,7 @@ static int64_t drift(int64_t from_ns, int64_t to_ns)
 	return (int64_t)(MAX_RATE * (double)llabs(to_ns - from_ns));
 }
 
-/* Can one line that is no steeper than clocks are go through both? */
+/* Can a line with a rate that clocks may have go through both places? */
 static bool agree(const struct place *a, const struct place *b)
 {
 	int64_t slack = drift(a->at_ns, b->at_ns);
@@ -175,9 +176,9 @@ static bool agree(const struct place *a, const struct place *b)
 }
 
 /*
- * The places of spans all over the guest's recording; those in which the clock was stepped, or
- * nothing happened, have none. Each is looked for near the one before, and where that fails
- * everywhere.
+ * Finds the places of spans all over the guest's recording. A span in which the clock was stepped,
+ * or in which nothing happened, has none. Each place is searched near the one before; if that
+ * fails, it is searched everywhere.
  */
 static size_t find_places(struct overlap *o, struct place places[MAX_PLACES])
 {
@@ -210,7 +211,7 @@ static size_t find_places(struct overlap *o, struct place places[MAX_PLACES])
 	return n;
 }
 
-/* Would the event have happened in a gap of its vCPU, wherever within @place it is? */
+/* Would the event lie in a gap of its vCPU for every offset of @place? */
 static bool contradicts(const struct overlap *o, const struct point *p, const struct place *place)
 {
 	const struct clock_runs *r = &o->runs[p->vcpu];
@@ -221,10 +222,8 @@ static bool contradicts(const struct overlap *o, const struct point *p, const st
 	return i > 0 && i < r->n && r->at[i - 1].end <= low && r->at[i].start >= high;
 }
 
-/*
- * Between places @a and @b the clock was stepped. Events up to index *@until go with @a, those from
- * *@from on with @b: the step is where the fewest events contradict.
- */
+/* Finds the step of the clock between places @a and @b. Events up to index *@until belong to @a,
+ * those from *@from on to @b: the step is where the fewest events contradict. */
 static void find_step(const struct overlap *o, const struct place *a, const struct place *b,
 	size_t *until, size_t *from)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Does a guest's clock run as fast as the host's? One whose kernel measured its counter wrongly
- * does not, and no map of time steps can mend that. */
+/* Measures whether a guest's clock runs as fast as the host's. A guest whose kernel measured its
+ * counter wrongly has another rate, which no map of time steps can correct. */
 #include "clock-rate.h"
 
 #include <math.h>
@@ -17,8 +17,8 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Guest time that passed for each unit of the host's, between two pings, as far as they are sure.
- */
+/* Returns the guest time that passed for each unit of host time between two pings; 1 if the round
+ * trips allow that. */
 static double between(const struct vmrt_ping *a, const struct vmrt_ping *b)
 {
 	double guest = (double)b->guest_recv_ns - (double)a->guest_recv_ns;
@@ -30,7 +30,7 @@ static double between(const struct vmrt_ping *a, const struct vmrt_ping *b)
 	return guest < least ? guest / least : guest / most;
 }
 
-/* The median: a clock that is stepped has another rate in a few pairs only. */
+/* Takes the median, because a clock that is stepped has another rate in a few pairs only. */
 static double rate_of_pings(const struct vmrt_ping *pings, size_t n)
 {
 	size_t used = 0, to = 0, every = n / PAIRS + 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps when the vCPU threads ran on the host, and searches in it. */
+/* Stores when the vCPU threads ran on the host, for searches. */
 #include "clock-runs.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "parser/dat/dat.h"
 #include "parser/ring/stream.h"
 
-#define MAX_RUNS (1 << 20) /* of one vCPU; what comes later in the recording is not used */
+#define MAX_RUNS (1 << 20) /* runs of one vCPU; later ones are not used */
 
 static bool add_edge(struct clock_runs *r, int64_t ts, bool begins)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the relation of two clocks where pings are too coarse to begin with. */
+/* Finds the relation of two clocks if pings are too coarse to begin with. */
 #include "clock-search.h"
 
 #include <math.h>
@@ -25,7 +25,8 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The median slope of ns against tsc over pairs that lie at least half the span apart. */
+/* Returns the median slope of ns against tsc over pairs that lie at least half of the time span
+ * apart. */
 static double median_slope(const struct vmrt_ping *pings, size_t n, bool guest)
 {
 	double *slopes = calloc(MAX_SLOPES, sizeof(*slopes)), slope = 0;
@@ -76,14 +77,14 @@ struct search {
 	size_t hint;
 	double rate;
 	int64_t middle_ns; /* guest time at which the offset is searched */
-	int64_t width_ns;  /* error of the prior there */
-	int64_t offset_ns; /* guest - host of the prior there */
+	int64_t width_ns;  /* error of the prior map there */
+	int64_t offset_ns; /* guest - host by the prior map there */
 	int32_t *bins;	   /* change of the number of contradictions from bin to bin */
 	size_t n_bins;
 	uint64_t events;
 };
 
-/* Offsets between @low and @high, measured from the prior's, are contradicted by one event. */
+/* Counts one event against all offsets between @low and @high, measured from the prior's. */
 static void contradict(struct search *s, int64_t low, int64_t high)
 {
 	const struct clock_window w = {-s->width_ns, BIN_NS, (int64_t)s->n_bins};
@@ -136,7 +137,7 @@ static bool try_guest(struct search *s, const struct vmrt_dat *guest, const stru
 	return s->events >= LEAST_EVENTS;
 }
 
-/* What remains lies between the first and the last bin that is hardly contradicted. */
+/* The result lies between the first and the last bin that hardly any event contradicts. */
 static bool conclude(struct search *s, int64_t *low, int64_t *high)
 {
 	uint64_t allowed = (uint64_t)(CONTRADICTIONS * (double)s->events);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the lines of record-fit.c may be off by more than the bounds along them say. */
+/* Makes errors larger where the lines of record-fit.c may be off by more than the bounds along them
+ * say. */
 #include "record-samples.h"
 
 #include <math.h>
 
-#define STEERED_RATE 500e-6 /* so much the rate of a line may be off */
+#define STEERED_RATE 500e-6 /* the rate of a line may be off by this */
 
-/* The segment of the map that holds at @t. */
+/* Returns the segment of the map that holds at @t. */
 static struct vmrt_clock_segment *segment_at(struct vmrt_clockmap *map, int64_t t)
 {
 	size_t i = 0;
@@ -16,14 +17,14 @@ static struct vmrt_clock_segment *segment_at(struct vmrt_clockmap *map, int64_t 
 	return &map->segments[i];
 }
 
-/* How far the offset @d at @t is above the line of @s. */
+/* Returns how far the offset @d at @t is above the line of @s. */
 static double above_line(const struct vmrt_clock_segment *s, int64_t t, int64_t d)
 {
 	return (double)d - (double)s->offset_ns - s->rate * ((double)t - (double)s->from_local_ns);
 }
 
-/* A clock that may be set at any time may have been ahead whenever an expiry was late: the error is
- * no less than that. */
+/* If a clock may be set at any time, it may have been ahead whenever an expiry was late, so the
+ * error is at least that lateness. */
 void record_doubt_late(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
 {
 	for (size_t i = 0; i < n; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads a recording for what its timers show of the relation to CLOCK_MONOTONIC, CPU by CPU. */
+/* Reads a recording for the bounds that its timers give between its record clock and
+ * CLOCK_MONOTONIC, CPU by CPU. */
 #include "record-samples.h"
 
 #include <stdlib.h>
@@ -30,7 +31,7 @@
 #define STRAY_SPANS_ALONE 100
 #define STRAY_ALONE_NS (3600 * VMRT_NS_PER_S)
 
-/* Whose clock a timer was set up with. Another timer may take its place in the table. */
+/* The clock with which a timer was set up. Another timer may take its place in the table. */
 struct timer_clock {
 	uint64_t timer;
 	int32_t clock;
@@ -43,7 +44,7 @@ static struct timer_clock *place_of(struct timer_clock *table, uint64_t timer)
 	return &table[(timer * UINT64_C(0x9e3779b97f4a7c15)) >> 50];
 }
 
-/* Is `now` of this expiry CLOCK_MONOTONIC? */
+/* Says how sure it is that `now` of this expiry is CLOCK_MONOTONIC. */
 static enum belief believe(struct timer_clock *table, const struct vmrt_event *ev)
 {
 	const struct timer_clock *known = place_of(table, ev->timer.timer);
@@ -64,7 +65,7 @@ static enum belief believe(struct timer_clock *table, const struct vmrt_event *e
 	return known->clock == MONOTONIC ? SURE : OTHER_CLOCK;
 }
 
-/* Two neighbours become one. */
+/* Merges two neighbouring windows. */
 static void merge(struct record_window *a, const struct record_window *b)
 {
 	if (b->has_upper && (!a->has_upper || b->upper < a->upper)) {
@@ -169,7 +170,7 @@ static enum vmrt_status take_expiry(
 	return status;
 }
 
-/* How fast does the record clock go, between this expiry and the one before? */
+/* Notes how fast the record clock runs between this expiry and the one before. */
 static void note_pace(struct record_samples *s, struct before *before, const struct vmrt_event *ev)
 {
 	double record = (double)ev->ts - (double)before->pair_ns;
@@ -219,10 +220,8 @@ static void note_extent(struct record_samples *s, int64_t ts)
 	s->end_ns = ts;
 }
 
-/*
- * A lonely event days later than all others has a wrong time, and is left out when the recording is
- * read (parser/source/horizon.c): a map need not be right there.
- */
+/* Leaves out a single event days after all others: its time is wrong, and it is left out when the
+ * recording is read (parser/source/horizon.c), so the map need not be right there. */
 static void forget_strays(struct record_samples *s, unsigned cpus)
 {
 	int64_t begin = INT64_MAX, end = INT64_MIN, far;
@@ -421,7 +420,7 @@ double record_samples_rate(const struct vmrt_dat *dat)
 		if (ev.type != VMRT_EV_TIMER_EXPIRE || believe(table, &ev) == OTHER_CLOCK ||
 			count++ % every)
 			continue;
-		if (n == PAIRS) { /* every second one is enough */
+		if (n == PAIRS) { /* there are enough pairs: every second one is kept */
 			for (n = 0; n < PAIRS / 2; n++)
 				pairs[n] = pairs[2 * n];
 			every *= 2;
