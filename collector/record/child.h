@@ -27,7 +27,7 @@ struct child {
 enum vmrt_status child_start(struct child *child, char *const argv[], bool aside, const int *keep,
 	size_t n_keep, struct vmrt_error *err);
 
-/** child_has_ended - has the program ended? If so, its status is filled in */
+/** child_has_ended - has the program ended? If so, its status is stored in @child */
 bool child_has_ended(struct child *child);
 
 /** child_signal - send a signal to the program, if it still runs */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bounded reading of a trace.dat file: no byte outside of it is ever looked at. */
+/* Reads a trace.dat file within bounds: no byte outside of the file is ever read. */
 #include "dat.h"
 
 #include <errno.h>
@@ -75,7 +75,7 @@ enum vmrt_status dat_cursor_fail(struct dat_cursor *c, enum vmrt_status status, 
 	return c->status;
 }
 
-/* Make some bytes at pos available, at least one. */
+/* Makes at least one byte at pos available. */
 static bool fill(struct dat_cursor *c)
 {
 	uint64_t left = c->end - c->pos;

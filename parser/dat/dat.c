@@ -185,7 +185,7 @@ static enum vmrt_status finish(struct vmrt_dat *dat, const char *instance, struc
 			err, VMRT_ETRUNCATED, "%s ends before its list of CPU data", dat->path);
 	if (status != VMRT_OK)
 		return status;
-	/* Version 6 has the memory's page size, which a sub-buffer may be larger than. */
+	/* Version 6 gives the page size of the memory, but a sub-buffer may be larger. */
 	if (dat->info.version == 6 && dat->formats->page_size > dat->info.page_size)
 		for (size_t i = 0; i < dat->n_buffers; i++)
 			dat->buffers[i].page_size = dat->formats->page_size;
@@ -195,7 +195,8 @@ static enum vmrt_status finish(struct vmrt_dat *dat, const char *instance, struc
 	if (dat->buffer->page_size < RING_MIN_PAGE || dat->buffer->page_size > RING_MAX_PAGE)
 		return vmrt_fail(err, VMRT_EFORMAT, "%s has pages of %u bytes", dat->path,
 			dat->buffer->page_size);
-	/* no byte of the file belongs to two of them, or work would not go with its size */
+	/* no byte of the file may belong to two CPUs, or else reading could take longer than the
+	 * file's size explains */
 	for (unsigned cpu = 0; cpu < dat->buffer->n_cpus; cpu++)
 		all += dat->buffer->cpus[cpu].size;
 	if (all > dat->file_size)
@@ -212,7 +213,7 @@ static enum vmrt_status finish(struct vmrt_dat *dat, const char *instance, struc
 	return VMRT_OK;
 }
 
-/* What both versions begin with. */
+/* Reads the part that is the same in both versions. */
 static enum vmrt_status open_common(struct vmrt_dat *dat, struct vmrt_error *err)
 {
 	struct dat_cursor c;
@@ -276,7 +277,7 @@ static enum vmrt_status open_fd(int fd, const char *path, const char *instance,
 		status = finish(dat, instance, err);
 	if (status != VMRT_OK) {
 		vmrt_dat_close(dat);
-		/* Errors about formats do not know the file. */
+		/* errors about formats do not name the file, so it is added here */
 		if (!strstr(err->text, path)) {
 			char text[VMRT_ERROR_TEXT];
 

@@ -21,7 +21,7 @@
 #define DAT_MAX_TEXT (256u << 20) /* largest part of the headers: kallsyms and the like */
 #define DAT_MAX_CHUNK (64u << 20) /* largest chunk of compressed pages */
 #define DAT_MAX_NAME 256
-#define DAT_MAX_RATIO 256 /* of a compressed part that is larger than DAT_FREE_SIZE */
+#define DAT_MAX_RATIO 256 /* of a compressed part above DAT_FREE_SIZE */
 #define DAT_FREE_SIZE (1u << 20)
 
 /** dat_may_unpack - memory stays in proportion to the file: may @packed bytes become @size? */
@@ -33,8 +33,9 @@ static inline bool dat_may_unpack(uint32_t packed, uint32_t size)
 /* The bytes of one CPU: @size are in the file, @missing more are promised. */
 struct dat_cpu_data {
 	uint64_t offset, size, missing;
-	bool present;		/* the file speaks of this CPU */
-	struct vmrt_dat *apart; /* where they are while they are recorded; NULL: in the file */
+	bool present;		/* the file has an entry for this CPU */
+	struct vmrt_dat *apart; /* the file with its pages during the recording; NULL: they are in
+				   this file */
 };
 
 /* One ring buffer in a file: the top one, or an instance. */
@@ -84,8 +85,8 @@ struct vmrt_dat {
 	char *proof; /* of a file that grows: what was read counts if this file is still there */
 	char *path;
 	uint64_t file_size;
-	uint64_t unpacked;  /* so much the compressed parts of its headers held */
-	uint32_t long_size; /* of the user space that recorded */
+	uint64_t unpacked;  /* bytes of all compressed parts of its headers, after unpacking */
+	uint32_t long_size; /* size of a long in the program that recorded */
 	bool zstd;	    /* pages come in compressed chunks */
 	struct vmrt_dat_info info;
 	char *clock, *uname;
@@ -93,8 +94,8 @@ struct vmrt_dat {
 
 	struct dat_buffer *buffers; /* the first one is the top buffer, if the file has one */
 	size_t n_buffers;
-	const struct dat_buffer *buffer; /* the one that is read */
-	char *buffer_names;		 /* of all that have data, if there are several */
+	const struct dat_buffer *buffer; /* the buffer that is read */
+	char *buffer_names; /* the names of all buffers with data, if there are several */
 
 	struct dat_stat *stats;
 	unsigned n_stats;
@@ -112,7 +113,7 @@ struct vmrt_dat {
 	struct dat_comm *comms; /* by pid */
 	size_t n_comms;
 	struct vmrt_formats *formats;
-	const struct vmrt_dat_texts *texts; /* who wants the headers' texts, or NULL */
+	const struct vmrt_dat_texts *texts; /* receives the headers' texts, or NULL */
 	struct vmrt_clockmap *clocks; /* by CPU, to CLOCK_MONOTONIC; none: times are as recorded */
 	unsigned n_clocks;
 };
@@ -195,7 +196,8 @@ enum dat_option {
 	DAT_OPTION_CMDLINES = 21,
 };
 
-/** dat_option_common - take an option that means the same in both versions; others are ignored */
+/** dat_option_common - read an option that means the same in both versions; other options are
+ * ignored */
 void dat_option_common(struct vmrt_dat *dat, unsigned id, struct dat_cursor *data);
 
 /** dat_add_buffer - a further buffer with room for @n_cpus; NULL without memory */
@@ -213,8 +215,8 @@ enum vmrt_status dat_open_v7(struct vmrt_dat *dat, uint64_t pos, struct vmrt_err
 /* Is time @ts, as it was recorded, before what is wanted? */
 typedef bool dat_before_fn(void *ctx, int64_t ts);
 
-/** stream_begin_at - of a stream just opened: leave out what is before, as far as whole pages are;
- * nothing where times are not used as recorded */
+/** stream_begin_at - leave out the pages in front of the wanted time, of a stream just opened;
+ * nothing is left out if times are not used as recorded */
 void stream_begin_at(struct vmrt_stream *s, dat_before_fn *before, void *ctx);
 
 /** page_feed_file - pages of CPU @cpu of @dat, read in windows of about @window bytes; NULL: no
@@ -230,7 +232,7 @@ struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_
  */
 void page_feed_begin_at(struct page_feed *feed, dat_before_fn *before, void *ctx);
 
-/** page_feed_grow - the data of the feed's CPU have become longer */
+/** page_feed_grow - take note that the data of the feed's CPU have become longer */
 void page_feed_grow(struct page_feed *feed);
 
 /** dat_close_apart - close the files of the CPUs of a file that grows */

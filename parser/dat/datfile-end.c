@@ -10,14 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK (1 << 20) /* moved at a time between files */
+#define CHUNK (1 << 20) /* bytes that are copied at a time */
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
 	return (value + unit - 1) / unit * unit;
 }
 
-/* Where each CPU's data will be in the end; returns the size of the file then. */
+/* Computes where each CPU's data will be in the complete file; returns the size of that file. */
 static uint64_t pack(const struct vmrt_datfile *f, uint64_t head, uint64_t unit, uint64_t *starts)
 {
 	uint64_t at = round_up(head, unit);
@@ -29,10 +29,8 @@ static uint64_t pack(const struct vmrt_datfile *f, uint64_t head, uint64_t unit,
 	return at;
 }
 
-/*
- * Takes out the empty space in front of each CPU's data, from the last one on: what lies before is
- * where it was, so the size of the file alone says how far this has come.
- */
+/* Removes the empty space in front of each CPU's data, beginning with the last CPU. Data in front
+ * of that stay where they are, so that the size of the file alone tells how far this has come. */
 static int take_out(struct vmrt_datfile *f, const uint64_t *starts)
 {
 	uint64_t size = HEAD_SPACE;
@@ -69,7 +67,7 @@ static int move_in(struct vmrt_datfile *f, unsigned cpu, uint64_t to, void *buf)
 	off_t first = c->fd >= 0 ? lseek(c->fd, 0, SEEK_DATA) : -1;
 	uint64_t done = first > 0 ? (uint64_t)first / CHUNK * CHUNK : 0;
 
-	if (first < 0) /* empty, or moved before */
+	if (first < 0) /* it is empty, or it was moved before */
 		return c->fd >= 0 && errno != ENXIO ? -1 : 0;
 	while (done < c->size) {
 		size_t n = c->size - done < CHUNK ? (size_t)(c->size - done) : CHUNK;
@@ -79,11 +77,12 @@ static int move_in(struct vmrt_datfile *f, unsigned cpu, uint64_t to, void *buf)
 		if (got != (ssize_t)n) {
 			got = pread(c->fd, buf, n, (off_t)done);
 			if (got >= 0 && got != (ssize_t)n)
-				errno = EIO; /* the file is shorter than what was written to it */
+				errno = EIO; /* the file is shorter than the data that were written
+						to it */
 			if (got != (ssize_t)n || datfile_write_at(f->fd, buf, n, to + done) != 0)
 				return -1;
 		}
-		/* where this cannot be, the space is given back at the end */
+		/* if the file system cannot do this, the space is freed at the end */
 		fallocate(c->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)done, CHUNK);
 		done += n;
 		if (done < c->size && f->stop && f->stop()) {
@@ -147,7 +146,7 @@ enum vmrt_status vmrt_datfile_end(
 			if (f->cpus[i].size)
 				end = now[i] + round_up(f->cpus[i].size, ALIGN);
 		}
-		/* first a file that is complete as it is, then one that is small */
+		/* the file is made complete first, and smaller after that */
 		if (datfile_write_head(f, &head, now, true) != 0 ||
 			ftruncate(f->fd, (off_t)end) != 0 || take_out(f, starts) != 0 ||
 			datfile_write_head(f, &head, starts, true) != 0)

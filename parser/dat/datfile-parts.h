@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_DAT_DATFILE_PARTS_H
 #define VMRT_PARSER_DAT_DATFILE_PARTS_H
 
-/* The inside of a file that is recorded, for datfile.c and datfile-end.c. */
+/* What datfile.c and datfile-end.c share of a file that is being recorded. */
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -18,7 +18,7 @@
 
 struct datfile_cpu {
 	int fd;
-	uint64_t start; /* of its data in the file */
+	uint64_t start; /* offset of its data in the file */
 	uint64_t size;
 };
 
@@ -26,13 +26,14 @@ struct vmrt_datfile {
 	char folder[PATH_MAX - 256], name[128];
 	int fd;
 	bool in_place, whole;
-	int (*stop)(void); /* NULL: long work is done to its end */
+	int (*stop)(void); /* NULL: long work is never stopped */
 	struct datfile_cpu *cpus;
 	unsigned n_cpus;
 	uint32_t page_size;
-	size_t table;  /* where the table is in the head */
+	size_t table;  /* offset of the table in the head */
 	uint64_t room; /* bytes that the file system had left when the file was begun */
-	atomic_uint_fast64_t written; /* since then, by the threads of all CPUs */
+	atomic_uint_fast64_t
+		written; /* bytes that the threads of all CPUs have written since then */
 };
 
 /** datfile_pages_name - the path of the pages of @cpu where they are in a file of their own; @buf:
@@ -45,12 +46,12 @@ enum vmrt_status datfile_cannot_write(const struct vmrt_datfile *file, struct vm
 /** datfile_write_at - all @size bytes; 0, or -1 with errno */
 int datfile_write_at(int fd, const void *data, size_t size, uint64_t at);
 
-/** datfile_write_head - with @starts in its table, and the sizes, or zeros while they are not
- * known; 0 or -1 */
+/** datfile_write_head - write the head with @starts and the sizes in its table, or zeros for sizes
+ * that are not known yet; 0 or -1 */
 int datfile_write_head(
 	struct vmrt_datfile *file, struct vmrt_buf *head, const uint64_t *starts, bool sizes);
 
-/** datfile_count_whole_pages - forget what was cut off in the middle of one */
+/** datfile_count_whole_pages - leave out pages of which only a part was written */
 void datfile_count_whole_pages(struct vmrt_datfile *file);
 
 #endif

@@ -21,8 +21,10 @@
 #include "common/buf.h"
 #include "parser/ring/names.h"
 
-#define HEAD_RESERVE (1 << 20)	  /* of disk, so that a full one does not stop the end */
-#define SPACE (UINT64_C(8) << 40) /* of file, for all CPUs; ext4 takes 16 TiB */
+#define HEAD_RESERVE                                                                               \
+	(1 << 20) /* bytes of disk that are reserved, so that the file can be completed on a full  \
+		     disk */
+#define SPACE (UINT64_C(8) << 40) /* largest size of the file for all CPUs; ext4 allows 16 TiB */
 #define STRIDE_MOST (UINT64_C(1) << 40)
 #define STRIDE_UNIT (UINT64_C(1) << 30)
 
@@ -50,13 +52,13 @@ static uint64_t stride(unsigned cpus)
 	return each > STRIDE_MOST ? STRIDE_MOST : each;
 }
 
-/* Tries it with a file as large as it may become. */
+/* Tries with an empty file of the largest size whether the file system can remove ranges. */
 static bool can_take_out(int fd, uint64_t size)
 {
 	struct rlimit limit;
 	bool can;
 
-	/* a write beyond the limit would be a signal */
+	/* a write beyond the limit would cause a signal */
 	if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY)
 		return false;
 	can = ftruncate(fd, (off_t)size) == 0 &&
@@ -87,7 +89,8 @@ static struct vmrt_datfile *new_file(
 	return f;
 }
 
-/* Nobody else's, who could read what is written into it, whatever its mode. */
+/* Is this file the caller's own? Another owner could read what is written into it, whatever its
+ * mode is. */
 static bool is_own(int fd, const char *path, struct vmrt_error *err)
 {
 	struct stat st;
@@ -185,7 +188,8 @@ enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
 		status = vmrt_fail_errno(err, errno, "cannot create %.400s", path);
 		goto out;
 	}
-	/* held as long as the file is open: who follows the recording knows that we live */
+	/* the lock is held as long as the file is open; a process that follows the recording sees
+	 * by it that the recorder lives */
 	flock(f->fd, LOCK_EX | LOCK_NB);
 	f->room = disk_room(f);
 	f->in_place = can_take_out(f->fd, HEAD_SPACE + n * stride(n));
@@ -211,7 +215,7 @@ out:
 	return status;
 }
 
-/* Other threads ask how far this one has come: what the size counts is in the file. */
+/* Other threads read the size: it counts only data that are in the file. */
 static void set_size(struct datfile_cpu *c, uint64_t size)
 {
 	__atomic_store_n(&c->size, size, __ATOMIC_RELEASE);
@@ -245,7 +249,7 @@ int vmrt_datfile_write(struct vmrt_datfile *f, unsigned cpu, const void *pages, 
 		errno = EFBIG;
 		return -1;
 	}
-	/* what was cut off in the middle of a sub-buffer is of no use */
+	/* a sub-buffer of which only a part was written cannot be used */
 	set_size(c, c->size - c->size % f->page_size);
 	if (datfile_write_at(f->in_place ? f->fd : c->fd, pages, size, c->start + c->size) != 0)
 		return -1;
@@ -264,7 +268,7 @@ uint64_t vmrt_datfile_free_space(const struct vmrt_datfile *f)
 	uint64_t written = atomic_load(&f->written), room = disk_room(f);
 	uint64_t left = f->room > written ? f->room - written : 0;
 
-	/* btrfs does not count what is not on disk yet */
+	/* btrfs does not count data that are not on the disk yet */
 	return left < room ? left : room;
 }
 
@@ -323,7 +327,7 @@ static uint64_t number_at(const uint8_t *p)
 	return value;
 }
 
-/* How much was written from where the CPU's data begin: up to the first hole. */
+/* Returns how much was written behind the begin of the CPU's data, up to the first hole. */
 static uint64_t find_end(const struct vmrt_datfile *f, unsigned cpu)
 {
 	off_t start = (off_t)f->cpus[cpu].start, hole;
@@ -370,7 +374,9 @@ enum vmrt_status vmrt_datfile_resume(const char *folder, const char *name, size_
 		if (f->whole)
 			c->size = number_at(rows + TABLE_ROW * (size_t)i + 8);
 		if (f->whole && !f->in_place)
-			c->start = number_at(rows + TABLE_ROW * (size_t)i); /* where it will be */
+			c->start = number_at(
+				rows +
+				TABLE_ROW * (size_t)i); /* where it will be in the complete file */
 		if (f->whole)
 			continue;
 		if (f->in_place)

@@ -3,15 +3,16 @@
 #define VMRT_PARSER_DAT_DATFILE_H
 
 /*
- * A trace.dat file while it is recorded.
+ * Writes a trace.dat file during a recording.
  *
- * In version 6 the data of each CPU are one piece. Where the file system can take ranges out of a
- * file (ext4, xfs), each CPU writes into the file itself, far away from the others, and the empty
- * space between them is taken out at the end: no byte is written twice. Elsewhere each CPU has a
- * file of its own, PREFIX-cpuN.pages, which is moved into place at the end, piece by piece.
+ * In version 6 the data of each CPU are one piece. If the file system can remove ranges of a file
+ * (ext4, xfs), each CPU writes into the file itself, far away from the others, and the empty space
+ * between them is removed at the end, so that no byte is written twice. On other file systems each
+ * CPU has a file of its own, PREFIX-cpuN.pages, which is moved into place at the end, piece by
+ * piece.
  *
- * From the beginning on the file has its formats, and at no time is the way back lost: whenever the
- * recorder dies, vmrt_datfile_resume() finds what was recorded.
+ * The file has its formats from the beginning on. Whenever the recorder dies, vmrt_datfile_resume()
+ * finds what was recorded.
  */
 
 #include <stdbool.h>
@@ -38,8 +39,8 @@ enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
 enum vmrt_status vmrt_datfile_resume(const char *folder, const char *name, size_t table,
 	unsigned cpus, uint32_t page_size, struct vmrt_datfile **out, struct vmrt_error *err);
 
-/** vmrt_datfile_whole - was the file complete but for being put together? then nothing can be added
- */
+/** vmrt_datfile_whole - were all data written, so that only vmrt_datfile_reassemble() is left to
+ * do? */
 bool vmrt_datfile_whole(const struct vmrt_datfile *file);
 
 /** vmrt_datfile_splice - append @n bytes of pipe @from to the data of @cpu; bytes moved, or -1 */
@@ -69,7 +70,7 @@ void vmrt_datfile_stop(struct vmrt_datfile *file, int (*stop)(void));
 /** vmrt_datfile_names - look for names of threads in all that was recorded */
 void vmrt_datfile_names(const struct vmrt_datfile *file, struct vmrt_names *names);
 
-/** vmrt_datfile_end - put the file together */
+/** vmrt_datfile_end - complete the file */
 enum vmrt_status vmrt_datfile_end(
 	struct vmrt_datfile *file, const struct vmrt_dat_content *content, struct vmrt_error *err);
 

@@ -50,7 +50,7 @@ static const char *const option_names[] = {[1] = "DATE",
 	[24] = "LAST_BOOT",
 	[25] = "MODULES"};
 
-/* Where reading is. Once it has failed, it reads nothing more. */
+/* The place of reading. After an error nothing more is read. */
 struct reader {
 	struct vmrt_datmap *map;
 	uint64_t at;
@@ -139,7 +139,7 @@ static struct vmrt_datmap_piece *add(struct reader *r, int depth, const char *wh
 	return p;
 }
 
-/* A piece with its length in front. */
+/* Adds a piece that has its length in front. */
 static struct vmrt_datmap_piece *sized(
 	struct reader *r, int depth, const char *what, unsigned bytes)
 {
@@ -267,7 +267,7 @@ static bool section_head(struct reader *r, unsigned *id, unsigned *flags, uint64
 	return true;
 }
 
-/* Sections lie one behind the other. */
+/* Sections lie one behind the other, so all are found without the options. */
 static void read_v7(struct reader *r)
 {
 	unsigned id, flags;

@@ -3,8 +3,9 @@
 #define VMRT_PARSER_DAT_DATMAP_H
 
 /*
- * What is where in a trace.dat file. The parser's reader (vmrt/dat.h) says what a file means; this
- * says how it is made, for people who look into one and for recordings that were not finished.
+ * Lists what is where in a trace.dat file. The parser's reader (vmrt/dat.h) gives the meaning of a
+ * file; this list shows its structure, for people who look into a file and for recordings that were
+ * not completed.
  */
 
 #include <stddef.h>

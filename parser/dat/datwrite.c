@@ -30,7 +30,7 @@ uint64_t vmrt_dat_new_id(void)
 {
 	uint64_t id = 0;
 
-	/* without random numbers: the time, which is different enough between two recordings */
+	/* without random numbers the time is used, which differs enough between two recordings */
 	if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != sizeof(id) || !id)
 		id = (uint64_t)vmrt_now_ns() * 0x9e3779b97f4a7c15u ^ (uint64_t)getpid();
 	return id ? id : 1;
@@ -74,7 +74,7 @@ static void put_formats_of(
 			put_sized(b, meta->formats[i].text);
 }
 
-/* Is format @i the first of its system, and that not ftrace's own? */
+/* Is format @i the first one of its system, and is that not ftrace's own system? */
 static bool opens_system(const struct vmrt_trace_meta *meta, size_t i)
 {
 	const char *system = meta->formats[i].system;
@@ -138,7 +138,7 @@ static void put_stats(struct vmrt_buf *b, unsigned cpu, const struct vmrt_cpu_st
 		"\nbytes: %" PRIu64 "\ndropped events: %" PRIu64 "\nread events: %" PRIu64 "\n",
 		cpu, s->entries, s->overrun, s->commit_overrun, s->bytes, s->dropped,
 		s->read_events);
-	vmrt_buf_put_u8(b, 0); /* readers put a newline in place of the last byte */
+	vmrt_buf_put_u8(b, 0); /* readers replace the last byte by a newline */
 	close_option(b, start);
 }
 

@@ -2,8 +2,8 @@
 #ifndef VMRT_PARSER_DAT_DATWRITE_H
 #define VMRT_PARSER_DAT_DATWRITE_H
 
-/* The head of trace.dat files, version 6: the one that every reader reads. datfile.h writes the
- * rest. */
+/* Writes the head of trace.dat files of version 6, which every reader can read. datfile.h writes
+ * the rest. */
 
 #include <stdint.h>
 
@@ -14,7 +14,7 @@
 struct vmrt_dat_content {
 	const struct vmrt_trace_meta *meta;
 	const struct vmrt_cpu_stats *stats;  /* by CPU, or NULL */
-	uint64_t trace_id;		     /* names this recording */
+	uint64_t trace_id;		     /* identifies this recording */
 	const struct vmrt_dat_guest *guests; /* of a host's file */
 	size_t n_guests;
 	const struct vmrt_dat_shift *shifts; /* of a guest's file, to the host's clock */

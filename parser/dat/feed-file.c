@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The pages of one CPU of a file: windows of the file, or chunks that are decompressed. */
+/* Reads the pages of one CPU of a file: windows of the file, or chunks that are decompressed. */
 #include "dat.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 #include <zstd.h>
 
-#define FREE_CHUNKS (16u << 20)		 /* of a CPU, whatever they were before */
+#define FREE_CHUNKS                                                                                \
+	(16u << 20) /* bytes of a CPU's chunks that may be unpacked whatever their ratio is */
 #define FAR_AHEAD UINT64_C(100000000000) /* raw times of pages in a row: 100 s if they are ns */
-#define PLACES_MAX 4096			 /* among which is sought where to begin */
-#define AHEAD sizeof(uint64_t)		 /* bytes behind a window: when its next page begins */
+#define PLACES_MAX 4096			 /* most places among which the begin is searched */
+#define AHEAD sizeof(uint64_t)		 /* bytes read behind a window: time of its next page */
 
 struct file_feed {
 	struct page_feed base;
 	const struct vmrt_dat *dat;   /* the file with the pages */
-	const struct vmrt_dat *whole; /* the one that speaks of them */
+	const struct vmrt_dat *whole; /* the file whose headers describe the pages */
 	const struct dat_cpu_data *data;
 	uint32_t page_size;
 
@@ -28,20 +29,21 @@ struct file_feed {
 	size_t have, at;       /* bytes in the buffer; of them, handed out */
 	size_t ahead;	       /* bytes behind them, which are in the next window, too */
 	uint64_t buffer_from;  /* file offset of the buffer, or of its chunk */
-	uint64_t page_ts;      /* of the page given last */
-	struct places *places; /* while it looks for where to begin */
+	uint64_t page_ts;      /* time of the page returned last */
+	struct places *places; /* while the begin is searched */
 };
 
 /* Chunks, or every second, fourth... of them. */
 struct places {
 	struct {
 		uint64_t offset;
-		uint32_t chunks; /* from there on */
+		uint32_t chunks; /* number of chunks from there on */
 	} list[PLACES_MAX];
 	uint32_t n;
 };
 
-/* Has the recorder begun to put the file together? Then what was just read may be anything. */
+/* Has the recorder begun to complete the file? Then the bytes that were just read may be of
+ * anything. */
 static bool has_moved(const struct file_feed *feed)
 {
 	return feed->whole->proof && access(feed->whole->proof, F_OK) != 0;
@@ -97,8 +99,8 @@ static int take(struct file_feed *feed, void *to, size_t size, struct vmrt_error
 	return 1;
 }
 
-/* Small chunks may be packed as they like, for a page is often nearly empty; not any number of
- * them. */
+/* A few small chunks may have any ratio, because a page is often nearly empty; but not any number
+ * of chunks. */
 static bool may_go_on(struct file_feed *feed, const uint32_t *sizes)
 {
 	feed->packed_all += sizes[0] + sizeof(uint32_t[2]);
@@ -124,7 +126,8 @@ static int count_chunks(struct file_feed *feed, struct vmrt_error *err)
 	return feed->chunks > 0;
 }
 
-/* The chunk at feed->next, as pages in the buffer; 1, or 0 if the file ends in it, or -1. */
+/* Unpacks the chunk at feed->next as pages into the buffer; 1, or 0 if the file ends in it, or
+ * -1. */
 static int unpack(struct file_feed *feed, struct vmrt_error *err)
 {
 	uint32_t sizes[2];
@@ -169,10 +172,9 @@ static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
 	return more;
 }
 
-/*
- * When does the page behind the one at hand begin? If the one at hand is far ahead of the one
- * before it, the earliest of all that are in the buffer counts: several may be wrong.
- */
+/* Returns when the page behind the present one begins. If the present page is far ahead of the one
+ * before it, the earliest of all pages in the buffer counts, because several may have wrong
+ * times. */
 static uint64_t next_page_time(struct file_feed *feed, uint64_t ts, bool far_ahead)
 {
 	uint64_t least = UINT64_MAX;
@@ -312,7 +314,7 @@ static uint64_t last_before(
 		else
 			behind = middle;
 	}
-	/* a time that is too early would lead behind what is wanted */
+	/* a page with a time that is too early would lead behind the wanted place */
 	return first && time(feed, first - 1) <= time(feed, first) ? first : 0;
 }
 
@@ -331,8 +333,8 @@ static void thin_out(struct places *p)
 		p->list[i] = p->list[2 * i];
 }
 
-/* Where chunks begin, by their sizes: nothing is unpacked. What is wrong is found when it is read.
- */
+/* Finds where chunks begin by their sizes; nothing is unpacked. Errors are found when the chunk is
+ * read. */
 static void find_places(struct file_feed *feed, struct places *p)
 {
 	uint64_t at = feed->next;

@@ -21,7 +21,7 @@ static uint64_t stat_value(const char *text, const char *key)
 	return 0;
 }
 
-/* More events than this no kernel counts: its counter ran below zero. */
+/* No kernel counts more events than this: such a counter has run below zero. */
 #define SANE_COUNT (UINT64_C(1) << 53)
 
 static struct vmrt_dat_cpustat counters(const char *text)
@@ -44,7 +44,7 @@ static void name_stats(struct vmrt_dat *dat, const char *line)
 {
 	const char *name = line + strspn(line, " ");
 
-	/* of more instances nothing is known */
+	/* counters of further instances are not used */
 	if (dat->n_stat_buffers == DAT_MAX_STAT_BUFFERS)
 		return;
 	dat->stat_buffers[++dat->n_stat_buffers] = strndup(name, strcspn(name, "\n"));
@@ -164,7 +164,7 @@ static bool take_shifts(struct dat_cursor *data, uint64_t room, struct dat_shift
 	return true;
 }
 
-/* A scaling that is none makes one time of all: then nothing of the shift can be used. */
+/* If a scaling is invalid, times lose their meaning, so the whole shift is not used. */
 static bool is_scaled(const struct dat_shifts *s)
 {
 	for (size_t i = 0; i < s->n; i++)

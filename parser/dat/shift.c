@@ -15,16 +15,16 @@
 #define EVERY_NS (5 * VMRT_NS_PER_S)
 #define MOST_NS (80 * VMRT_NS_PER_S)
 #define MOST_PRODUCT 4e18 /* readers multiply differences of times and of offsets in 64 bits */
-#define HEAD 16		  /* trace id, flags, number of CPUs */
+#define HEAD 16		  /* bytes: trace id, flags, number of CPUs */
 
 struct samples {
 	struct vmrt_dat_shift *at;
-	size_t n, room; /* n goes on counting when there is no room left */
+	size_t n, room; /* n also counts samples for which there was no room */
 };
 
 static void add(struct samples *s, const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint)
 {
-	/* a map that was made from impossible times reaches where sums overflow */
+	/* a map that was made from impossible times may lead to overflows */
 	if (!vmrt_clock_sane(local_ns) ||
 		(s->n && s->n <= s->room && s->at[s->n - 1].local_ns >= local_ns))
 		return;
@@ -75,7 +75,7 @@ static void sample(struct samples *s, const struct vmrt_clockmap *map, int64_t e
 	}
 }
 
-/* The file has room for a certain number of samples, and each of them must say something true. */
+/* Fills the file's room, which is for a fixed number of samples; each sample must be true. */
 static bool fill(struct samples *s, const struct vmrt_clockmap *map)
 {
 	int64_t every = EVERY_NS;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A stream of all events of a file: every CPU is read through a window of its own. */
+/* Makes a stream of all events of a file: every CPU is read through a window of its own. */
 #include <vmrt/clock.h>
 
 #include "dat.h"
@@ -10,10 +10,8 @@
 #define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
 #define WINDOW_MAX (64u << 10)
 
-/*
- * How the clock of CPU @cpu goes is not known, but that of others is: its events cannot be put
- * between theirs.
- */
+/* Is the relation of the clock of CPU @cpu unknown, while that of other CPUs is known? Then its
+ * events cannot be ordered among theirs. */
 static bool is_adrift(const struct vmrt_dat *dat, unsigned cpu)
 {
 	bool any = false;
@@ -57,7 +55,7 @@ enum vmrt_status vmrt_stream_open(
 			return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
 		}
 	}
-	/* nothing may be given of what is not complete yet */
+	/* data that are not complete yet must not be returned */
 	if (dat->proof) {
 		s->live = true;
 		s->limit = INT64_MIN;

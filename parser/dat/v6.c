@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-/* Version 6: everything in a fixed order, then the pages. */
+/* A file of version 6 has all parts in a fixed order, and then the pages. */
 
-#define TAG 10 /* of the parts behind the number of CPUs */
+#define TAG 10 /* bytes of the tag in front of each part behind the number of CPUs */
 
 #define MAX_INSTANCES 64
 
@@ -48,7 +48,7 @@ static void read_options(struct vmrt_dat *dat, struct dat_cursor *c, struct inst
 		bytes = dat_cursor_text(c, size);
 		if (!bytes)
 			return;
-		/* An option that does not hold what it should is as good as absent. */
+		/* An option with unexpected content counts as absent. */
 		dat_cursor_memory(&data, dat, bytes, size, NULL);
 		if (id == DAT_OPTION_BUFFER)
 			note_instance(found, &data);
@@ -83,7 +83,7 @@ static void read_cpus(struct vmrt_dat *dat, struct dat_cursor *c, const char *na
 	if (have_clock && dat_cursor_left(c) >= 8) {
 		uint64_t size = dat_cursor_u64(c);
 
-		/* Some writers leave it out. */
+		/* some writers omit it */
 		if (c->status == VMRT_OK && size < DAT_MAX_NAME && size <= dat_cursor_left(c)) {
 			char *text = dat_cursor_text(c, size);
 
@@ -100,7 +100,7 @@ static void read_instances(struct vmrt_dat *dat, const struct instances *found, 
 		struct dat_cursor c;
 		char tag[TAG];
 
-		/* What is wrong with an instance does not matter to the rest. */
+		/* An error in an instance does not affect the rest. */
 		if (dat_cursor_file(&c, dat, found->at[i].offset, UINT64_MAX, NULL) == VMRT_OK &&
 			dat_cursor_bytes(&c, tag, TAG) && memcmp(tag, "flyrecord", TAG) == 0)
 			read_cpus(dat, &c, found->at[i].name, cpus, found->have_clock);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-/* Version 7: sections, found through lists of options that are chained. */
+/* A file of version 7 has sections, which are found through chained lists of options. */
 
 #define SECTION_HEADER 16
 #define SECTION_COMPRESSED 1u
@@ -44,7 +44,7 @@ static enum vmrt_status unpack(struct vmrt_dat *dat, struct section *s, struct v
 		return dat_cursor_fail(c, VMRT_EUNSUPPORTED, "is compressed, but not with zstd");
 	if (c->status == VMRT_OK && (size > DAT_MAX_TEXT || !dat_may_unpack(packed, size)))
 		return dat_cursor_fail(c, VMRT_EFORMAT, "has a header part of impossible size");
-	/* small ones may be packed as they like, but not many of them */
+	/* a few small ones may have any ratio, but not many of them */
 	dat->unpacked += size;
 	if (c->status == VMRT_OK && dat->unpacked > FREE_PARTS &&
 		dat->unpacked / DAT_MAX_RATIO > dat->file_size)
@@ -66,7 +66,7 @@ static enum vmrt_status unpack(struct vmrt_dat *dat, struct section *s, struct v
 	return VMRT_OK;
 }
 
-/* Open the section whose header is at @offset. section_done() is needed in any case. */
+/* Opens the section whose header is at @offset. section_done() is needed in any case. */
 static enum vmrt_status section_open(struct vmrt_dat *dat, uint64_t offset, unsigned id,
 	struct section *s, struct vmrt_error *err)
 {
@@ -148,7 +148,7 @@ static uint64_t read_options(struct v7 *v7, struct dat_cursor *c)
 		bytes = dat_cursor_text(c, size);
 		if (!bytes)
 			return 0;
-		/* An option that does not hold what it should is as good as absent. */
+		/* An option with unexpected content counts as absent. */
 		dat_cursor_memory(&data, v7->dat, bytes, size, NULL);
 		if (id == DAT_OPTION_DONE)
 			next = dat_cursor_u64(&data);
@@ -182,7 +182,7 @@ static enum vmrt_status read_part(struct v7 *v7, unsigned id,
 	return status;
 }
 
-/* A list may be where it likes, but no byte of the file belongs to two lists. */
+/* A list may lie anywhere, but no byte of the file may belong to two lists. */
 static enum vmrt_status read_lists(struct v7 *v7, uint64_t at, struct vmrt_error *err)
 {
 	uint64_t *seen = malloc(MAX_LISTS * sizeof(*seen)), all = 0;
