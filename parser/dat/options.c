@@ -173,7 +173,7 @@ static bool is_scaled(const struct dat_shifts *s)
 	return true;
 }
 
-static void check_scalings(struct vmrt_dat *dat)
+static void drop_invalid_shifts(struct vmrt_dat *dat)
 {
 	bool good = true;
 
@@ -211,7 +211,7 @@ static void take_time_shift(struct vmrt_dat *dat, struct dat_cursor *data)
 
 			dat->shifts[cpu].scalings[i].bits = bits < 64 ? (unsigned)bits : 0;
 		}
-	check_scalings(dat);
+	drop_invalid_shifts(dat);
 	dat->shift_interpolates = flags & 1;
 	dat->shift_peer = peer;
 }
