@@ -451,9 +451,10 @@ static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t 
 		wait_mark_end(j, local_ns, host_ns);
 }
 
+/* What began in doubt may be the rest of the job before: only reading the timer would show it. */
 static bool exits(const struct jobs *j)
 {
-	return !j->rel.open.no_arrival && !j->rel.open.slept;
+	return !j->rel.open.no_arrival && !j->rel.open.slept && !j->rel.open.in_doubt;
 }
 
 #define TIMER_MECHANISM(name, kind)                                                                \
