@@ -66,6 +66,20 @@ static bool is_marked_and_unknown(const struct comparison *c)
 	       (c->e->outcome == VMRT_OUTCOME_UNKNOWN || c->e->outcome == c->t->job.outcome);
 }
 
+/* Was the timer of the next job the last thing that its CPU recorded? Then the thread may have
+ * slept for something else, within this job. */
+static bool is_next_cut_off(const struct comparison *c)
+{
+	const struct sim_truth *truth = &c->g->r->truth;
+
+	for (size_t i = 0; i < truth->n_jobs; i++)
+		if (truth->jobs[i].job.task == c->t->job.task &&
+			truth->jobs[i].job.arrival_ns > c->t->job.arrival_ns &&
+			is_cut_off(c->g, &truth->jobs[i]))
+			return true;
+	return false;
+}
+
 /* Record clocks of such an error hide in which order the events were, or what ended the job. */
 static bool is_unknown_by_clocks(const struct comparison *c)
 {
@@ -106,7 +120,7 @@ static bool may_be_unknown(const struct comparison *c)
 		return true;
 	if (c->e->outcome == VMRT_OUTCOME_UNKNOWN &&
 		(c->t->optional || c->t->doubtful ||
-			sim_doubted(g, c->t->job.arrival_ns, c->t->proof_ns)))
+			sim_doubted(g, c->t->job.arrival_ns, c->t->proof_ns) || is_next_cut_off(c)))
 		return true;
 	if (is_marked_and_unknown(c) || is_unknown_by_clocks(c) || may_have_ended(c))
 		return true;

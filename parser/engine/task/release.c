@@ -531,6 +531,13 @@ static bool wakes_nobody(const struct machine *m, const struct fired *f)
 	       cpus_ran(m, f->cpu, m->engine->now_ns) - f->ran_ns > WAKE_NEAR_NS;
 }
 
+/* Did the CPU on which timer @f expired record anything since? Else it may not have run, so that
+ * who waits for the timer has yet to be woken. */
+static bool has_gone_on(const struct machine *m, const struct fired *f)
+{
+	return m->cpus[f->cpu].last_local_ns != f->local_ns;
+}
+
 /* The recording, or the thread's time as this task, ends: is its open job still under way? */
 bool release_ends(struct jobs *j, int64_t host_ns)
 {
@@ -542,8 +549,14 @@ bool release_ends(struct jobs *j, int64_t host_ns)
 	}
 	if (!j->marked)
 		return true;
-	if (r->timer.fired.ptr && wakes_nobody(j->machine, &r->timer.fired))
-		return true;
+	if (r->timer.fired.ptr && wakes_nobody(j->machine, &r->timer.fired)) {
+		if (has_gone_on(j->machine, &r->timer.fired))
+			return true;
+		jobs_emit_open(j, j->job.deadline_ns != VMRT_UNKNOWN && j->job.deadline_ns < host_ns
+					  ? VMRT_OUTCOME_UNKNOWN
+					  : VMRT_OUTCOME_TRUNCATED);
+		return false;
+	}
 	/* asleep: for its next release, or within the job */
 	if (r->timer.ptr && !r->open.slept && !r->timer.sleeps_within && !r->mark.inferred &&
 		r->timer.unbroken >= UNBROKEN_JOBS &&

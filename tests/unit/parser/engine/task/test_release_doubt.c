@@ -197,6 +197,38 @@ static void a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown(void **s
 	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_TRUNCATED);
 }
 
+/* X sleeps from 12 ms on. The expiry of its timer at 20 ms is the last record of CPU 0; the other
+ * CPU goes on until 35 ms. The host may have stopped CPU 0, or X may have slept for something else.
+ */
+static void a_timer_whose_cpu_records_nothing_more_leaves_the_job_before_unknown(void **state)
+{
+	static const struct {
+		const char *keys;
+		enum vmrt_outcome outcome;
+	} kinds[] = {{"period = 10ms\nrelease = timerfd\n", VMRT_OUTCOME_UNKNOWN},
+		{"period = 10ms\ndeadline = 60ms\nrelease = timerfd\n", VMRT_OUTCOME_TRUNCATED}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		static struct fixture f;
+
+		fx_begin(&f, kinds[i].keys);
+		fx_runs_from_the_beginning(&f);
+		fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+		fx_sw(&f, 3 * MS, X, 1, 0);
+		fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+		fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+		fx_sw(&f, 12 * MS, X, 1, 0);
+		fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
+		f.cpu = 1;
+		fx_sw(&f, 35 * MS, 0, 0, Y);
+		fx_end(&f, 40 * MS, NULL);
+		assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+		assert_int_equal(fx_job(&f, 0)->outcome, kinds[i].outcome);
+		assert_true(fx_job(&f, 0)->end_ns == VMRT_UNKNOWN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +240,8 @@ int main(void)
 		cmocka_unit_test(a_first_job_that_is_woken_late_is_there),
 		cmocka_unit_test(a_timer_that_was_armed_under_another_name_is_the_tasks),
 		cmocka_unit_test(a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown),
+		cmocka_unit_test(
+			a_timer_whose_cpu_records_nothing_more_leaves_the_job_before_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
