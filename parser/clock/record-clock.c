@@ -17,7 +17,6 @@
 #define LEAST_EXPIRIES 4    /* of sure timers; fewer, and the likely ones count too */
 #define SAME_CLOCK_NS 20000 /* CPUs whose offsets differ by less read the same clock */
 #define SEGMENTS_MORE 2	    /* a map of all CPUs may have, than that of one */
-#define STEERED_RATE 500e-6 /* CLOCK_MONOTONIC is steered by no more */
 #define TICKS_APART 1e-3    /* a clock whose rate differs more from ns does not count ns */
 #define BACK_NS 100000	    /* a clock that ran back by more was set: its times are not used */
 #define SUSPEND_NS 100e6    /* by less a clock was set: no machine is suspended for so short */
@@ -174,7 +173,7 @@ static bool is_steady(const struct vmrt_clockmap *map)
 		double end = (double)s->offset_ns +
 			     s->rate * ((double)s->to_local_ns - (double)s->from_local_ns);
 
-		if (fabs(s->rate) > STEERED_RATE)
+		if (fabs(s->rate) > RECORD_STEERED_RATE)
 			return false;
 		if (i + 1 < map->n && fabs(end - (double)s[1].offset_ns) > SAME_CLOCK_NS)
 			return false;

@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-#define STEERED_RATE 500e-6 /* the rate of a line may be off by this */
-
 /* Returns the segment of the map that holds at @t. */
 static struct vmrt_clock_segment *segment_at(struct vmrt_clockmap *map, int64_t t)
 {
@@ -114,7 +112,7 @@ void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clo
 
 	for (size_t i = 0; i<map->n; i += map->n> 1 ? map->n - 1 : 1) {
 		int64_t *error = &map->segments[i].error_ns;
-		double rate = STEERED_RATE;
+		double rate = RECORD_STEERED_RATE;
 
 		if (*error == VMRT_UNKNOWN || *error > INT64_MAX / 4)
 			continue;

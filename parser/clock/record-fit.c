@@ -319,9 +319,36 @@ static double late_together(
 }
 
 /*
+ * How far the truth may be at expiries before the first and behind the last part that has bounds,
+ * where it is @worst at most: the rate of the course is known as well as that and the time between
+ * the two say.
+ */
+static double beyond_bounds(const struct parts *below, double worst, const struct points *upper,
+	int64_t from, int64_t to)
+{
+	double length = ((double)(to - from) + 1) / RECORD_PARTS, rate = RECORD_STEERED_RATE;
+	double outside = 0, at;
+	int first = 0, last = RECORD_PARTS - 1;
+
+	while (first < last && below->own[first] == INFINITY)
+		first++;
+	while (last > first && below->own[last] == INFINITY)
+		last--;
+	if (last > first)
+		rate = fmin(rate, 2 * worst / (length * (last - first)));
+	for (size_t i = 0; i < upper->n; i++) {
+		at = (double)(upper->at[i].t - from);
+		if (upper->at[i].t >= from && upper->at[i].t < to)
+			outside =
+				fmax(outside, fmax(length * first - at, at - length * (last + 1)));
+	}
+	return worst + rate * outside;
+}
+
+/*
  * How far the truth may be from the course in [@from, @to): in each part as far as the tightest of
  * the bounds from the other side, or as one of another part and as much more as the clocks may
- * drift apart until the far end of this one. Where a part has none, its neighbours' hold.
+ * drift apart until the far end of this one. Where a part between others has none, theirs hold.
  *
  * A clock that jumps ahead may have done so right before the last upper bound: no lower one behind
  * it would show that.
@@ -338,6 +365,7 @@ static int64_t course_error(const struct course *c, const struct points *upper,
 			worst = fmax(worst, fmin(below.own[i], below.others[i]));
 	if (worst < 0)
 		return VMRT_UNKNOWN;
+	worst = beyond_bounds(&below, worst, upper, from, to);
 	for (size_t i = upper->n; may != RECORD_RUNS && i-- > 0;) {
 		if (upper->at[i].t < from || upper->at[i].t >= to)
 			continue;

@@ -88,8 +88,9 @@ double record_samples_rate(const struct vmrt_dat *dat);
 enum vmrt_status record_fit(const struct record_samples *samples, size_t n,
 	enum record_course course, struct vmrt_clockmap *out);
 
-#define RECORD_PARTS 16	     /* of a stretch of time, in which its error is looked at */
-#define RECORD_LEAST_NS 1000 /* the error is never called less than this */
+#define RECORD_PARTS 16		   /* of a stretch of time, in which its error is looked at */
+#define RECORD_STEERED_RATE 500e-6 /* so much the rates of clocks that run on may differ */
+#define RECORD_LEAST_NS 1000	   /* the error is never called less than this */
 
 /* record-doubt.c: @map is that of record_fit() through @n samples @s; its errors grow where they
  * must. */

@@ -369,7 +369,7 @@ static void beyond_the_expiries_a_line_that_crosses_the_truth_is_off_by_more(voi
 	dat = opened();
 	assert_int_equal(vmrt_record_clock_map(dat, &found, NULL), VMRT_OK);
 	assert_int_equal(found.state, VMRT_RECORD_CLOCK_MAPPED);
-	assert_in_range(found.error_ns, 13 * US, 15 * US);
+	assert_in_range(found.error_ns, 13 * US, 16 * US);
 	vmrt_dat_close(dat);
 }
 

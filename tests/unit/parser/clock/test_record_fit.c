@@ -61,10 +61,51 @@ static void a_record_between_a_step_and_the_next_expiry_is_within_the_error(void
 	}
 }
 
+/*
+ * The expiries of 4 and 8 ms follow other records by 0.3 us, those of 12, 16 and 20 ms none, and
+ * all but the first one are 1.5 us late: the line falls short of the truth by 0.4 us a ms.
+ */
+static void behind_the_last_bound_from_the_other_side_the_error_grows(void **state)
+{
+	struct record_window at[5];
+	struct record_samples s = {.at = at,
+		.n = 5,
+		.expiries = 5,
+		.begin_ns = 4 * MS,
+		.end_ns = 20 * MS,
+		.steady_ns = 20 * MS};
+	struct vmrt_clockmap map;
+	int64_t off;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		int64_t t = (i + 1) * 4 * MS, late = i < 2 ? 0 : 400 * (i - 1);
+
+		at[i] = (struct record_window){.index = i,
+			.has_upper = true,
+			.upper_at = t,
+			.upper = late,
+			.latest_at = t,
+			.latest = late,
+			.has_lower = i < 2,
+			.lower_at = t - 300,
+			.lower = -300};
+	}
+	at[1].upper = at[1].latest = 300;
+	assert_int_equal(record_fit(&s, 1, RECORD_RUNS, &map), VMRT_OK);
+	assert_int_equal(map.n, 1);
+	off = map.segments[0].offset_ns +
+	      (int64_t)(map.segments[0].rate * (double)(20 * MS - map.segments[0].from_local_ns));
+	assert_true(off > 1000);
+	assert_true(map.segments[0].error_ns >= off);
+	vmrt_clockmap_free(&map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_between_a_step_and_the_next_expiry_is_within_the_error),
+		cmocka_unit_test(behind_the_last_bound_from_the_other_side_the_error_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
