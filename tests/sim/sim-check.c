@@ -131,10 +131,15 @@ bool sim_behind_unreported(const struct got *g, int64_t to)
  * may be long before the hole began. */
 bool sim_doubted(const struct got *g, int64_t from, int64_t to)
 {
+	const struct sim_truth *t = &g->r->truth;
+
 	for (size_t i = 0; i < g->n_losses; i++)
-		if (g->losses[i].kind == VMRT_LOSS_CLIPPED && g->losses[i].from_ns < to &&
-			g->losses[i].to_ns > from && sim_behind_unreported(g, g->losses[i].to_ns))
-			return true;
+		for (size_t k = 0; k < t->n_holes; k++)
+			if (g->losses[i].kind == VMRT_LOSS_CLIPPED && g->losses[i].from_ns < to &&
+				g->losses[i].to_ns > from &&
+				t->holes[k].from_ns < g->losses[i].to_ns &&
+				t->holes[k].to_ns > g->losses[i].from_ns)
+				return true;
 	return false;
 }
 

@@ -60,8 +60,9 @@ bool sim_has_silent_cpu(const struct got *g, uint32_t machine);
  * anything */
 bool sim_behind_unreported(const struct got *g, int64_t to);
 
-/** sim_doubted - has the engine reported a loss that reaches into such a hole, and something of the
- * time from @from to @to? */
+/** sim_doubted - has the engine reported a loss that reaches into a hole, and overlaps the time
+ * from
+ * @from to @to? */
 bool sim_doubted(const struct got *g, int64_t from, int64_t to);
 
 /** sim_machine_of - the machine of @task */
