@@ -233,16 +233,22 @@ void release_timer_cancel(const struct vmrt_event *ev, int64_t host_ns, const st
 }
 
 /*
- * Since when a timer may have been due that expires on CPU @cpu at @host_ns: where that has just
+ * Since when a timer may have been due that expires by @ev, at @host_ns: where its CPU has just
  * begun to run, since its vCPU thread began to wait.
  */
-static int64_t due_from(const struct machine *m, unsigned cpu, uint8_t flags, int64_t host_ns)
+static int64_t due_from(const struct machine *m, const struct vmrt_event *ev, int64_t host_ns)
 {
-	const struct thread *v = m->index ? vcpu_of(m, cpu) : NULL;
+	const struct thread *v = m->index ? vcpu_of(m, ev->cpu) : NULL;
+	const struct fired *f = &m->cpus[ev->cpu].fired[LEVEL_HARDIRQ];
 
 	/* a kernel thread that expires timers may have waited for the CPU, too */
-	if (interrupt_level(flags) != LEVEL_HARDIRQ)
+	if (interrupt_level(ev->flags) != LEVEL_HARDIRQ)
 		return INT64_MIN;
+	/* one interrupt expires all timers that are due, which may take long: this one may have
+	 * been due as early as the one before it */
+	if (f->ptr && f->pid == ev->pid && f->due_from_ns < f->host_ns &&
+		cpus_ran(m, ev->cpu, host_ns) - f->ran_ns <= WAKE_NEAR_NS + m->error_ns)
+		return f->due_from_ns;
 	if (!v || v->state == THREAD_UNKNOWN || host_ns - v->start_ns > WAKE_NEAR_NS + m->error_ns)
 		return host_ns;
 	/* it was preempted within the interrupt that expires all timers that are due */
@@ -272,6 +278,7 @@ static struct fired fired_now(const struct machine *m, const struct vmrt_event *
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
 		.host_ns = host_ns,
+		.due_from_ns = host_ns,
 		.cpu = ev->cpu,
 		.ran_ns = cpus_ran(m, ev->cpu, host_ns),
 		/* PREEMPT_RT: records of such a thread may bear no flag of an interrupt */
@@ -300,8 +307,7 @@ void release_timer_expire(
 		else if (!__builtin_sub_overflow(ev->timer.now, timer->expires, &late) && late >= 0)
 			fired.arrival_ns = ev->ts - late;
 	}
-	if (fired.arrival_ns == VMRT_UNKNOWN)
-		fired.due_from_ns = due_from(m, ev->cpu, ev->flags, host_ns);
+	fired.due_from_ns = due_from(m, ev, host_ns);
 	m->cpus[ev->cpu].fired[fired.level] = fired;
 	if (j)
 		expired(j, ev, host_ns, &fired);
