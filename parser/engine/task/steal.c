@@ -205,7 +205,7 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	int64_t first_ns = now.host_ns, last = timers_before_expiry(cpu, cancelled, &first_ns);
 	const struct thread *t = cpu->thread;
 
-	if (ev->ts - due < STEAL_MIN_NS || last == VMRT_UNKNOWN || last > due)
+	if (!has_passed(m, due, ev->ts - STEAL_MIN_NS) || last == VMRT_UNKNOWN || last > due)
 		return;
 	/*
 	 * Some hosts record nothing that the idle thread of a CPU does, so its tick may have been

@@ -205,6 +205,40 @@ static void a_thread_that_is_named_for_one_cpu_does_not_carry_another(void **sta
 	vcpu_name = "CPU 0/TCG";
 }
 
+/* A tick that is due at 12 ms expires at 13.2 ms by a clock that is known to @error: the CPU did
+ * not run for 0.3 ms or more only if it was late for certain. */
+static void a_tick_is_late_by_no_more_than_the_clock_is_known(void **state)
+{
+	static const struct {
+		int64_t error_ns;
+		size_t losses;
+	} kinds[] = {{0, 1}, {850 * US, 1}, {1000 * US, 0}, {1190 * US, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		static struct fixture f;
+		struct vmrt_event tick = {
+			.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
+
+		begin(&f, false);
+		f.machines[HOST].record_error_ns = kinds[i].error_ns;
+		t1_is_set_up(&f);
+		tick.timer.timer = 0xaaaa00;
+		tick.timer.fn = VMRT_FN_TICK;
+		tick.timer.expires = tick.timer.softexpires = 12 * MS;
+		push(&f, HOST, &tick, 9 * MS);
+		t1_starts(&f, 10 * MS);
+		tick.type = VMRT_EV_TIMER_EXPIRE;
+		tick.timer.now = 12 * MS;
+		push(&f, HOST, &tick, 13 * MS + 200 * US);
+		arm(&f, GUEST, 14 * MS, T1, 30 * MS);
+		end(&f, 15 * MS);
+		assert_int_equal(f.n_losses, kinds[i].losses);
+		assert_int_equal(
+			f.jobs[0].blame_ns[VMRT_BLAME_STEAL], kinds[i].losses ? 1200 * US : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +251,7 @@ int main(void)
 		cmocka_unit_test(events_of_a_guest_that_may_run_unseen_are_not_outside),
 		cmocka_unit_test(a_thread_that_is_named_for_one_cpu_does_not_carry_another),
 		cmocka_unit_test(a_guest_whose_wake_up_may_be_lost_has_neither_ended_nor_missed),
+		cmocka_unit_test(a_tick_is_late_by_no_more_than_the_clock_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
