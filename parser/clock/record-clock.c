@@ -19,7 +19,6 @@
 #define SEGMENTS_MORE 2	    /* a map of all CPUs may have, than that of one */
 #define TICKS_APART 1e-3    /* a clock whose rate differs more from ns does not count ns */
 #define BACK_NS 100000	    /* a clock that ran back by more was set: its times are not used */
-#define SUSPEND_NS 100e6    /* by less a clock was set: no machine is suspended for so short */
 #define SCALE_BITS 32
 #define CPUS_NAMED 8
 
@@ -373,7 +372,7 @@ static void doubt_steps(struct vmrt_clockmap *map)
 		struct vmrt_clock_segment *a = &map->segments[i], *b = a + 1;
 		double step = fabs(step_behind(map, i));
 
-		if (step < 1 || step > SUSPEND_NS)
+		if (step < 1 || step > RECORD_JUMP_NS)
 			continue;
 		add_error(a, (int64_t)step);
 		add_error(b, (int64_t)step);

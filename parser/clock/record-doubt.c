@@ -123,3 +123,20 @@ void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clo
 		*error += (int64_t)fmin(ceil((reach.outside + part) * rate), 1e18);
 	}
 }
+
+/*
+ * A clock that may jump may have done so in a long time without any event before the first expiry,
+ * on all CPUs: then what was recorded before that is off by as much.
+ */
+void record_doubt_start(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
+{
+	int64_t silent = INT64_MAX, *error = &map->segments[0].error_ns;
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i].end_ns != INT64_MIN && s[i].silent_ns < silent)
+			silent = s[i].silent_ns;
+	if (silent == INT64_MAX || silent < RECORD_JUMP_NS || *error == VMRT_UNKNOWN)
+		return;
+	if (__builtin_add_overflow(*error, silent, error))
+		*error = VMRT_UNKNOWN;
+}

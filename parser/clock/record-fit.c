@@ -557,6 +557,8 @@ enum vmrt_status record_fit(const struct record_samples *samples, size_t n, enum
 		vmrt_clockmap_free(out);
 	else
 		record_doubt_ends(samples, n, out);
+	if (status == VMRT_OK && may != RECORD_RUNS)
+		record_doubt_start(samples, n, out);
 	if (status == VMRT_OK && may == RECORD_SETTABLE)
 		record_doubt_late(samples, n, out);
 	vmrt_clockmap_free(&steps);

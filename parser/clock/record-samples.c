@@ -213,6 +213,9 @@ static void note_extent(struct record_samples *s, int64_t ts)
 		s->begin_ns = ts;
 	if (ts <= s->end_ns)
 		return;
+	if (!s->expiries && s->end_ns != INT64_MIN &&
+		!__builtin_sub_overflow(ts, s->end_ns, &gap) && gap > s->silent_ns)
+		s->silent_ns = gap;
 	if (s->steady_ns == s->end_ns &&
 		(s->end_ns == INT64_MIN ||
 			(!__builtin_sub_overflow(ts, s->end_ns, &gap) && gap <= STRAY_NS)))

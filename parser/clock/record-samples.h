@@ -30,6 +30,7 @@ struct record_samples {
 	uint64_t expiries;
 	int64_t begin_ns, end_ns; /* its first and its last event; none: the first is later */
 	int64_t steady_ns;	  /* its last event before a long time without any */
+	int64_t silent_ns;	  /* before its first expiry, the longest time without any event */
 	int64_t back_ns;	  /* so far times run back from one record to the next, at most */
 	/* of its expiries that follow one another: on how many the record clock went much faster
 	 * than `now`, or much slower */
@@ -88,7 +89,8 @@ double record_samples_rate(const struct vmrt_dat *dat);
 enum vmrt_status record_fit(const struct record_samples *samples, size_t n,
 	enum record_course course, struct vmrt_clockmap *out);
 
-#define RECORD_PARTS 16		   /* of a stretch of time, in which its error is looked at */
+#define RECORD_PARTS 16 /* of a stretch of time, in which its error is looked at */
+#define RECORD_JUMP_NS (100 * VMRT_NS_PER_MS) /* by less no machine is suspended */
 #define RECORD_STEERED_RATE 500e-6 /* so much the rates of clocks that run on may differ */
 #define RECORD_LEAST_NS 1000	   /* the error is never called less than this */
 
@@ -96,5 +98,6 @@ enum vmrt_status record_fit(const struct record_samples *samples, size_t n,
  * must. */
 void record_doubt_late(const struct record_samples *s, size_t n, struct vmrt_clockmap *map);
 void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clockmap *map);
+void record_doubt_start(const struct record_samples *s, size_t n, struct vmrt_clockmap *map);
 
 #endif

@@ -235,6 +235,31 @@ static void expires(struct tests_dat *d, int64_t mono, int64_t lead)
 	tests_dat_timer_expire(d, 0, mono + lead + 300, TIMER, VMRT_FN_TICK, mono);
 }
 
+/* Two records, then the clock is set ahead by @step, and ticks from 20 ms on: they show nothing of
+ * the time before. */
+static void a_jump_before_the_first_timer_is_an_error_of_its_size(void **state)
+{
+	static const int64_t steps[] = {0, 30 * MS, 150 * MS, 900 * VMRT_NS_PER_S};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+		struct tests_dat *d = begin("tai");
+		struct vmrt_record_clock found;
+		struct vmrt_dat *dat;
+
+		leaves(d, 0, 1 * MS, LEAD);
+		leaves(d, 0, 2 * MS, LEAD);
+		for (int i = 2; i < 30; i++)
+			ticks(d, 0, i * 10 * MS, LEAD + steps[k]);
+		dat = mapped(d, &found);
+		if (steps[k] > 100 * MS)
+			assert_true(vmrt_record_clock_error(dat, 0) >= steps[k]);
+		else
+			assert_true(vmrt_record_clock_error(dat, 0) < 50 * US);
+		vmrt_dat_close(dat);
+	}
+}
+
 /* The clock is set by @step, and back after 80 ms, in which only expiries are recorded. */
 static void check_set_and_back(int64_t step)
 {
@@ -459,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_jump_that_only_the_last_timer_shows_is_an_error_of_its_size),
 		cmocka_unit_test(
 			what_the_clocks_of_cpus_are_apart_is_known_no_better_by_small_steps),
+		cmocka_unit_test(a_jump_before_the_first_timer_is_an_error_of_its_size),
 		cmocka_unit_test(
 			a_clock_that_is_set_and_back_shows_in_expiries_that_are_late_together),
 	};
