@@ -69,6 +69,9 @@ static inline bool is_undecided(const struct jobs *j)
 	return j->rel.mechanism == VMRT_RELEASE_AUTO;
 }
 
+/* release.c */
+const struct mechanism *mechanism_of(enum vmrt_release release);
+
 /* release-confirm.c: a timer that ends the job if the thread is switched out right now */
 void confirm_begin(struct jobs *j, const struct armed *a, uint64_t timer, int64_t raw, int clock);
 void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns);
