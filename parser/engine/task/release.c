@@ -419,6 +419,9 @@ void release_waking_running(struct jobs *j, const struct vmrt_event *ev, int64_t
 			jobs_start(j, ev->ts, host_ns);
 		else
 			wait_forget_end(j, host_ns);
+	} else if (late && !expired_before(j->machine, ev) && wait_began_unwoken(j)) {
+		/* a timer's wake-up follows its expiry: this one is another's */
+		j->rel.mark.forgotten_ns = VMRT_UNKNOWN;
 	} else if (own) {
 		j->rel.nudge = *by;
 	}

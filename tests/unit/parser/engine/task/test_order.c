@@ -188,6 +188,30 @@ static void a_wake_up_that_comes_much_later_is_another_one(void **state)
 	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_BLOCKING], 7 * MS);
 }
 
+/* X sleeps within its first job. CPU 1 wakes it, and its timer expires there 5 us later, while X
+ * runs; the record of the wake-up comes behind that of the switch. X reads the timer at 21 ms. */
+static void a_late_wake_up_before_the_expiry_is_not_the_timers(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_one_job(&f);
+	fx_sw(&f, 20 * MS - 1, 0, 0, X);
+	f.cpu = 1;
+	fx_wake(&f, 20 * MS, 0, 0);
+	fx_expire(&f, 20 * MS + 5, 0, T1, VMRT_FN_TIMERFD);
+	f.cpu = 0;
+	fx_arm(&f, 21 * MS, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 22 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_us(fx_job(&f, 0)->end_ns, 21 * MS);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MISSED);
+	assert_us(fx_job(&f, 1)->start_ns, 21 * MS);
+	assert_us(fx_job(&f, 1)->end_ns, 22 * MS);
+}
+
 static void a_timer_that_is_armed_anew_by_who_was_not_woken_has_expired(void **state)
 {
 	static struct fixture f;
@@ -477,6 +501,7 @@ int main(void)
 		cmocka_unit_test(what_is_past_by_less_than_the_clocks_error_may_lie_ahead),
 		cmocka_unit_test(a_preemption_that_is_recorded_behind_the_next_run_counts),
 		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
+		cmocka_unit_test(a_late_wake_up_before_the_expiry_is_not_the_timers),
 		cmocka_unit_test(a_sleep_between_the_records_of_a_wake_up_goes_on),
 		cmocka_unit_test(
 			a_deadline_that_the_clock_does_not_show_to_have_passed_is_not_missed),
