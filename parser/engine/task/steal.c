@@ -205,7 +205,10 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	int64_t first_ns = now.host_ns, last = timers_before_expiry(cpu, cancelled, &first_ns);
 	const struct thread *t = cpu->thread;
 
-	if (!has_passed(m, due, ev->ts - STEAL_MIN_NS) || last == VMRT_UNKNOWN || last > due)
+	/* the CPU's record before that may seem to be later by the error of the clock, but if it
+	 * were, the timer would have expired then */
+	if (!has_passed(m, due, ev->ts - STEAL_MIN_NS) || last == VMRT_UNKNOWN ||
+		(last > due && has_passed(m, due, last - 1)))
 		return;
 	/*
 	 * Some hosts record nothing that the idle thread of a CPU does, so its tick may have been

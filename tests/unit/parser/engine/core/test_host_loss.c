@@ -239,6 +239,33 @@ static void a_tick_is_late_by_no_more_than_the_clock_is_known(void **state)
 	}
 }
 
+/* The tick that is due at 12 ms expires at 17 ms, and at 12.4 ms the CPU recorded something by a
+ * clock that is known to @error: if that can have been before 12 ms, it did not run since then. */
+static void a_record_just_behind_a_timers_time_may_have_been_before_it(void **state)
+{
+	(void)state;
+	for (int64_t error_ns = 0; error_ns <= 500 * US; error_ns += 100 * US) {
+		static struct fixture f;
+		struct vmrt_event tick = {
+			.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
+
+		begin(&f, false);
+		f.machines[HOST].record_error_ns = error_ns;
+		t1_is_set_up(&f);
+		tick.timer.timer = 0xaaaa00;
+		tick.timer.fn = VMRT_FN_TICK;
+		tick.timer.expires = tick.timer.softexpires = 12 * MS;
+		push(&f, HOST, &tick, 9 * MS);
+		t1_starts(&f, 10 * MS);
+		wake(&f, HOST, 12 * MS + 400 * US, VCPU, HOG);
+		tick.type = VMRT_EV_TIMER_EXPIRE;
+		tick.timer.now = 17 * MS;
+		push(&f, HOST, &tick, 17 * MS);
+		end(&f, 18 * MS);
+		assert_int_equal(f.n_losses, error_ns > 400 * US);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +278,7 @@ int main(void)
 		cmocka_unit_test(events_of_a_guest_that_may_run_unseen_are_not_outside),
 		cmocka_unit_test(a_thread_that_is_named_for_one_cpu_does_not_carry_another),
 		cmocka_unit_test(a_guest_whose_wake_up_may_be_lost_has_neither_ended_nor_missed),
+		cmocka_unit_test(a_record_just_behind_a_timers_time_may_have_been_before_it),
 		cmocka_unit_test(a_tick_is_late_by_no_more_than_the_clock_is_known),
 	};
 
