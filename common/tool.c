@@ -166,9 +166,8 @@ static void print_tool_help(const struct vmrt_tool *tool, FILE *out)
 		"      --completion bash  print a bash completion script\n"
 		"  -V, --version        print program version\n\n"
 		"`%s COMMAND --help` explains a command.\n"
-		"Exit status: 0 done, 1 could not, 2 a requirement was violated,\n"
-		"3 data loss makes the answer unknown, 64 usage.\n",
-		tool->name);
+		"Exit status: 0 done, 1 could not, %s64 usage.\n",
+		tool->name, tool->exit_status ? tool->exit_status : "");
 }
 
 /* The text of --help behind the options. That of a command without a name also says that there are

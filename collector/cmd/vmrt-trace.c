@@ -11,6 +11,7 @@ int main(int argc, char **argv)
 		.name = "vmrt-trace",
 		.summary = "Records virtual machines and their host, and analyses recordings.",
 		.commands = commands,
+		.exit_status = "2 a check of doctor fails,\n3 events were lost, ",
 	};
 
 	return vmrt_tool_main(&tool, argc, argv);

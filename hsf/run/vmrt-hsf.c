@@ -314,6 +314,7 @@ int main(int argc, char **argv)
 		.summary = "CPU budgets for virtual machines: hierarchical scheduling from user "
 			   "space.",
 		.commands = commands,
+		.exit_status = "2 servers are not schedulable together,\n",
 	};
 
 	return vmrt_tool_main(&tool, argc, argv);

@@ -45,6 +45,8 @@ struct vmrt_tool {
 	const char *name;
 	const char *summary;
 	const struct vmrt_command *commands; /* ends with a NULL run */
+	const char *exit_status; /* of a program with commands, for --help: what 2 and 3 mean, with
+				  * a comma at the end; or NULL */
 };
 
 /**
