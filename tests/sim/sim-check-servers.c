@@ -102,7 +102,8 @@ static int64_t members_known(const struct got *g, uint32_t server)
 	return known;
 }
 
-/* By such clocks it ends, or begins, when its server is stopped or the recording ends. */
+/* By such clocks it ends, or begins, when its server is stopped or the recording ends, or begins.
+ */
 static bool may_be_cut(const struct got *g, const struct vmrt_server_period *t)
 {
 	char mark[64];
@@ -115,7 +116,8 @@ static bool may_be_cut(const struct got *g, const struct vmrt_server_period *t)
 			(sim_near(g->r->events[i].true_ns, t->end_ns, g->record_ns) ||
 				sim_near(g->r->events[i].true_ns, t->start_ns, g->record_ns)))
 			return true;
-	return t->end_ns + g->record_ns >= g->r->truth.end_ns;
+	return t->end_ns + g->record_ns >= g->r->truth.end_ns ||
+	       t->start_ns - g->record_ns <= g->r->truth.start_ns;
 }
 
 /* Are events lost that the engine needs for the period? @judged: nothing else is to be compared. */

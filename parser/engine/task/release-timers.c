@@ -433,7 +433,8 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	 * out of order */
 	if (record_window_ns(j->machine) && j->machine->wakes_seen)
 		return false;
-	woken_by_timer(j, host_ns, &fired, true);
+	/* where records are lost, it may not have slept */
+	woken_by_timer(j, host_ns, &fired, !jobs_lost_since(j, j->rel.mark.host_ns));
 	return true;
 }
 

@@ -229,6 +229,33 @@ static void a_timer_whose_cpu_records_nothing_more_leaves_the_job_before_unknown
 	}
 }
 
+/* X sleeps at 12 ms; records are lost until 18 ms; its timer expires at 20 ms and X runs, without a
+ * wake-up: it may have been woken, and preempted, where records are lost. It ends without reading
+ * the timer. */
+static void who_runs_behind_a_loss_and_ends_has_begun_no_job_for_certain(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event ev = {.type = VMRT_EV_OTHER, .lost = 1};
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(&f, 12 * MS, X, 1, 0);
+	fx_push(&f, &ev, 18 * MS);
+	fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
+	fx_sw(&f, 20 * MS + 100, 0, 0, X);
+	fx_died(&f, 23 * MS);
+	fx_sw(&f, 23 * MS + 10, X, 16, 0);
+	fx_end(&f, 31 * MS, NULL);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_UNKNOWN);
+	for (size_t i = 0; i < f.n; i++)
+		assert_true(fx_job(&f, i)->outcome != VMRT_OUTCOME_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_first_job_that_is_woken_late_is_there),
 		cmocka_unit_test(a_timer_that_was_armed_under_another_name_is_the_tasks),
 		cmocka_unit_test(a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown),
+		cmocka_unit_test(who_runs_behind_a_loss_and_ends_has_begun_no_job_for_certain),
 		cmocka_unit_test(
 			a_timer_whose_cpu_records_nothing_more_leaves_the_job_before_unknown),
 	};
