@@ -232,12 +232,6 @@ static int64_t error_more(
 	return more < SAME_CLOCK_NS ? more : SAME_CLOCK_NS;
 }
 
-static void add_error(struct vmrt_clock_segment *s, int64_t ns)
-{
-	if (s->error_ns != VMRT_UNKNOWN && __builtin_add_overflow(s->error_ns, ns, &s->error_ns))
-		s->error_ns = VMRT_UNKNOWN;
-}
-
 /* By how much the map's offset changes behind segment @k. */
 static double step_behind(const struct vmrt_clockmap *map, size_t k)
 {
@@ -265,13 +259,13 @@ static void doubt_elsewhere(struct vmrt_clockmap *map, int64_t from, int64_t to)
 	for (size_t k = map->n; k-- > 0;) {
 		if (k + 1 < map->n && map->segments[k].to_local_ns <= from)
 			sum += small_step(map, k);
-		add_error(&map->segments[k], (int64_t)ceil(sum));
+		record_add_error(&map->segments[k], (int64_t)ceil(sum));
 	}
 	sum = 0;
 	for (size_t k = 1; k < map->n; k++) {
 		if (map->segments[k].from_local_ns >= to)
 			sum += small_step(map, k - 1);
-		add_error(&map->segments[k], (int64_t)ceil(sum));
+		record_add_error(&map->segments[k], (int64_t)ceil(sum));
 	}
 }
 
@@ -336,7 +330,7 @@ static void doubt_back(const struct record_clocks *c, bool global, struct vmrt_c
 		if (global && ran_back(c) <= BACK_NS)
 			own = ran_back(c);
 		for (size_t k = 0; own && k < of_cpu[i].n; k++)
-			add_error(&of_cpu[i].segments[k], own > BACK_NS ? INT64_MAX : own);
+			record_add_error(&of_cpu[i].segments[k], own > BACK_NS ? INT64_MAX : own);
 	}
 }
 
@@ -374,8 +368,8 @@ static void doubt_steps(struct vmrt_clockmap *map)
 
 		if (step < 1 || step > RECORD_JUMP_NS)
 			continue;
-		add_error(a, (int64_t)step);
-		add_error(b, (int64_t)step);
+		record_add_error(a, (int64_t)step);
+		record_add_error(b, (int64_t)step);
 	}
 }
 

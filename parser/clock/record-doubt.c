@@ -5,6 +5,13 @@
 
 #include <math.h>
 
+/* The map is off by @ns more in @s. */
+void record_add_error(struct vmrt_clock_segment *s, int64_t ns)
+{
+	if (s->error_ns != VMRT_UNKNOWN && __builtin_add_overflow(s->error_ns, ns, &s->error_ns))
+		s->error_ns = VMRT_UNKNOWN;
+}
+
 /* Returns the segment of the map that holds at @t. */
 static struct vmrt_clock_segment *segment_at(struct vmrt_clockmap *map, int64_t t)
 {
@@ -130,13 +137,11 @@ void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clo
  */
 void record_doubt_start(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
 {
-	int64_t silent = INT64_MAX, *error = &map->segments[0].error_ns;
+	int64_t silent = INT64_MAX;
 
 	for (size_t i = 0; i < n; i++)
 		if (s[i].end_ns != INT64_MIN && s[i].silent_ns < silent)
 			silent = s[i].silent_ns;
-	if (silent == INT64_MAX || silent < RECORD_JUMP_NS || *error == VMRT_UNKNOWN)
-		return;
-	if (__builtin_add_overflow(*error, silent, error))
-		*error = VMRT_UNKNOWN;
+	if (silent != INT64_MAX && silent >= RECORD_JUMP_NS)
+		record_add_error(&map->segments[0], silent);
 }

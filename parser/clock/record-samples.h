@@ -96,6 +96,7 @@ enum vmrt_status record_fit(const struct record_samples *samples, size_t n,
 
 /* record-doubt.c: @map is that of record_fit() through @n samples @s; its errors grow where they
  * must. */
+void record_add_error(struct vmrt_clock_segment *s, int64_t ns);
 void record_doubt_late(const struct record_samples *s, size_t n, struct vmrt_clockmap *map);
 void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clockmap *map);
 void record_doubt_start(const struct record_samples *s, size_t n, struct vmrt_clockmap *map);

@@ -220,6 +220,17 @@ void fx_runs_from_the_beginning(struct fixture *f)
 	fx_sw(f, 1 * MS, 0, 0, X);
 }
 
+/* X's timerfd T1 releases its first job, from 10 to 12 ms, and is due again at 20 ms. */
+void fx_works_once_by_timer(struct fixture *f)
+{
+	fx_runs_from_the_beginning(f);
+	fx_arm(f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(f, 3 * MS, X, 1, 0);
+	fx_wakes(f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(f, 12 * MS, X, 1, 0);
+}
+
 const struct vmrt_job *fx_job(const struct fixture *f, size_t i)
 {
 	assert_true(i < f->n);

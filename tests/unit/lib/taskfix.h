@@ -74,6 +74,7 @@ void fx_wakes(struct fixture *f, int64_t at, uint64_t timer, enum vmrt_timer_fn 
 void fx_wheel(struct fixture *f, int64_t at, enum vmrt_event_type type, int pid, int flags,
 	enum vmrt_timer_fn fn, uint64_t now, uint64_t expires);
 void fx_runs_from_the_beginning(struct fixture *f);
+void fx_works_once_by_timer(struct fixture *f);
 const struct vmrt_job *fx_job(const struct fixture *f, size_t i);
 
 #endif

@@ -242,6 +242,15 @@ static inline void expire(struct fixture *f, uint32_t machine, int64_t at, int32
 	push(f, machine, &ev, at);
 }
 
+/* The host's tick @tick is armed at @at, for @due. */
+static inline void arm_tick(struct fixture *f, struct vmrt_event *tick, int64_t at, int64_t due)
+{
+	tick->timer.timer = 0xaaaa00;
+	tick->timer.fn = VMRT_FN_TICK;
+	tick->timer.expires = tick->timer.softexpires = due;
+	push(f, HOST, tick, at);
+}
+
 static inline void died(struct fixture *f, uint32_t machine, int64_t at, int32_t who)
 {
 	struct vmrt_event ev = {.type = VMRT_EV_EXIT, .pid = who};

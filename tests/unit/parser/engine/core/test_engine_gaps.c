@@ -90,10 +90,7 @@ static void late_timer_on_a_silent_cpu(bool entered, bool cancelled_first)
 
 	begin(&f, false);
 	t1_is_set_up(&f);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 12 * MS;
-	push(&f, HOST, &tick, 9 * MS);
+	arm_tick(&f, &tick, 9 * MS, 12 * MS);
 	t1_starts(&f, 10 * MS);
 	tick.type = VMRT_EV_IRQ_ENTER;
 	if (entered)
@@ -140,10 +137,7 @@ static void a_cpu_whose_idle_thread_is_not_recorded_shows_no_steal_while_idle(vo
 	sw(&f, HOST, 0, HOG, 1, 0);
 	sw(&f, HOST, 2 * MS, HOG, 1, 0); /* the switch from idle to the hog is missing */
 	sw(&f, HOST, 3 * MS, 0, 0, HOG);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 8 * MS;
-	push(&f, HOST, &tick, 4 * MS);
+	arm_tick(&f, &tick, 4 * MS, 8 * MS);
 	sw(&f, HOST, 5 * MS, HOG, 1, 0);
 	/* the idle thread put its tick off, which was not recorded either */
 	tick.type = VMRT_EV_TIMER_EXPIRE;
@@ -211,10 +205,7 @@ static void steal_is_taken_from_what_was_booked_while_it_lasted(void **state)
 	begin(&f, false);
 	t1_is_set_up(&f);
 	sw(&f, HOST, 4 * MS, VCPU, 1, 0);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 9 * MS;
-	push(&f, HOST, &tick, 5 * MS);
+	arm_tick(&f, &tick, 5 * MS, 9 * MS);
 	tick.type = VMRT_EV_TIMER_EXPIRE;
 	tick.timer.now = 14 * MS;
 	/* from 9 to 14 ms the host's CPU did not run; the job arrived at 10 ms */
@@ -298,10 +289,7 @@ static void wakes_8_ms_after_expiry(struct fixture *f, int64_t tick_ms)
 	timerfd_is_set_up(f);
 	timerfd_wakes(f, 10 * MS, 30 * MS);
 	sw(f, GUEST, 12 * MS, T1, 1, 0);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 32 * MS;
-	push(f, HOST, &tick, 29 * MS);
+	arm_tick(f, &tick, 29 * MS, 32 * MS);
 	timerfd(f, 30 * MS, VMRT_EV_TIMER_EXPIRE, 0);
 	tick.type = VMRT_EV_TIMER_EXPIRE;
 	tick.timer.now = tick_ms * MS;
@@ -338,10 +326,7 @@ static void silence_in_which_events_were_lost_is_no_steal(void **state)
 	(void)state;
 	begin(&f, false);
 	t1_is_set_up(&f);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 12 * MS;
-	push(&f, HOST, &tick, 9 * MS);
+	arm_tick(&f, &tick, 9 * MS, 12 * MS);
 	tick.type = VMRT_EV_TIMER_EXPIRE;
 	tick.timer.now = 17 * MS;
 	tick.lost = 3;
@@ -456,10 +441,7 @@ static void steal_that_seems_to_hold_two_jobs_leaves_the_second_one_its_times(vo
 	(void)state;
 	timerfd_is_set_up(&f);
 	f.error = 1 * MS;
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 15 * MS;
-	push(&f, HOST, &tick, 5 * MS);
+	arm_tick(&f, &tick, 5 * MS, 15 * MS);
 	timerfd_wakes(&f, 10 * MS, 30 * MS);
 	/* the timer of 30 ms expires while it works, and it takes notice */
 	timerfd(&f, 34 * MS + 500 * US, VMRT_EV_TIMER_EXPIRE, 0);
@@ -529,10 +511,7 @@ static void steal_on_the_way_out_of_a_job_takes_nothing_of_its_overrun(void **st
 		"priority = 50\n[task vm1/t1]\nperiod = 10ms\nwcet = 1ms\n"
 		"priority = 60\nrelease = deadline\n");
 	sw(&f, HOST, 0, 0, 0, VCPU);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 14 * MS;
-	push(&f, HOST, &tick, 1 * MS);
+	arm_tick(&f, &tick, 1 * MS, 14 * MS);
 	born(&f, GUEST, 1 * MS, 0, T1);
 	sw_prio(&f, GUEST, 2 * MS, 0, 0, T1, FAIR, -1);
 	reservation(&f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);

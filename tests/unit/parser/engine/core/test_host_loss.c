@@ -223,10 +223,7 @@ static void a_tick_is_late_by_no_more_than_the_clock_is_known(void **state)
 		begin(&f, false);
 		f.machines[HOST].record_error_ns = kinds[i].error_ns;
 		t1_is_set_up(&f);
-		tick.timer.timer = 0xaaaa00;
-		tick.timer.fn = VMRT_FN_TICK;
-		tick.timer.expires = tick.timer.softexpires = 12 * MS;
-		push(&f, HOST, &tick, 9 * MS);
+		arm_tick(&f, &tick, 9 * MS, 12 * MS);
 		t1_starts(&f, 10 * MS);
 		tick.type = VMRT_EV_TIMER_EXPIRE;
 		tick.timer.now = 12 * MS;
@@ -252,10 +249,7 @@ static void a_record_just_behind_a_timers_time_may_have_been_before_it(void **st
 		begin(&f, false);
 		f.machines[HOST].record_error_ns = error_ns;
 		t1_is_set_up(&f);
-		tick.timer.timer = 0xaaaa00;
-		tick.timer.fn = VMRT_FN_TICK;
-		tick.timer.expires = tick.timer.softexpires = 12 * MS;
-		push(&f, HOST, &tick, 9 * MS);
+		arm_tick(&f, &tick, 9 * MS, 12 * MS);
 		t1_starts(&f, 10 * MS);
 		wake(&f, HOST, 12 * MS + 400 * US, VCPU, HOG);
 		tick.type = VMRT_EV_TIMER_EXPIRE;

@@ -153,10 +153,7 @@ static void steal_before_a_job_arrived_takes_nothing_of_its_sleep(void **state)
 	(void)state;
 	job_of_timerfd(&f);
 	sw(&f, HOST, 13 * MS, VCPU, 1, 0);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 25 * MS;
-	push(&f, HOST, &tick, 15 * MS);
+	arm_tick(&f, &tick, 15 * MS, 25 * MS);
 	vcpu_wakes_on_cpu_1(&f, 31 * MS);
 	timerfd_wakes(&f, 31 * MS + 10 * US, 50 * MS);
 	sw(&f, GUEST, 32 * MS, T1, 1, 0);
@@ -195,10 +192,7 @@ static void steal_between_two_jobs_takes_nothing_of_a_sleep_within_the_first(voi
 	sw(&f, GUEST, 33 * MS + 10 * US, 0, 0, T1);
 	sw(&f, GUEST, 35 * MS, T1, 1, 0);
 	sw(&f, HOST, 36 * MS, VCPU, 1, 0);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 40 * MS;
-	push(&f, HOST, &tick, 37 * MS);
+	arm_tick(&f, &tick, 37 * MS, 40 * MS);
 	vcpu_wakes_on_cpu_1(&f, 45 * MS);
 	timerfd_wakes(&f, 45 * MS + 10 * US, 50 * MS);
 	tick.type = VMRT_EV_TIMER_EXPIRE;
@@ -311,10 +305,7 @@ static void steal_between_two_wake_ups_is_no_excess(void **state)
 	sw(&f, GUEST, 11 * MS, T2, 2, 0);
 	t1_is_woken(&f, 12 * MS, 13 * MS);
 	sw(&f, HOST, 14 * MS, VCPU, 1, 0);
-	tick.timer.timer = 0xaaaa00;
-	tick.timer.fn = VMRT_FN_TICK;
-	tick.timer.expires = tick.timer.softexpires = 25 * MS;
-	push(&f, HOST, &tick, 15 * MS);
+	arm_tick(&f, &tick, 15 * MS, 25 * MS);
 	waking.wake.pid = VCPU;
 	waking.wake.comm = name_of(VCPU);
 	waking.wake.prio = prio_of(VCPU);

@@ -19,12 +19,7 @@ static void begin_with_one_job(struct fixture *f)
 {
 	fx_begin(f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
 	f->machine.record_error_ns = 20 * US;
-	fx_runs_from_the_beginning(f);
-	fx_arm(f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
-	fx_sw(f, 3 * MS, X, 1, 0);
-	fx_wakes(f, 10 * MS, T1, VMRT_FN_TIMERFD);
-	fx_arm(f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
-	fx_sw(f, 12 * MS, X, 1, 0);
+	fx_works_once_by_timer(f);
 }
 
 static void a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch(void **state)

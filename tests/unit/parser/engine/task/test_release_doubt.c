@@ -10,12 +10,7 @@
 static void woken_by_a_device(struct fixture *f, int64_t works_us)
 {
 	fx_begin(f, "period = 10ms\nrelease = timerfd\n");
-	fx_runs_from_the_beginning(f);
-	fx_arm(f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
-	fx_sw(f, 3 * MS, X, 1, 0);
-	fx_wakes(f, 10 * MS, T1, VMRT_FN_TIMERFD);
-	fx_arm(f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
-	fx_sw(f, 12 * MS, X, 1, 0);
+	fx_works_once_by_timer(f);
 	fx_expire(f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
 	/* the CPU is idle, and its tick is stopped: nothing is recorded in between */
 	fx_wake(f, 25 * MS, 0, HARD);
@@ -180,12 +175,7 @@ static void a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown(void **s
 
 	(void)state;
 	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
-	fx_runs_from_the_beginning(&f);
-	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
-	fx_sw(&f, 3 * MS, X, 1, 0);
-	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
-	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
-	fx_sw(&f, 12 * MS, X, 1, 0);
+	fx_works_once_by_timer(&f);
 	fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
 	fx_wake(&f, 25 * MS, 0, HARD);
 	fx_end(&f, 25 * MS + 40, NULL);
@@ -213,12 +203,7 @@ static void a_timer_whose_cpu_records_nothing_more_leaves_the_job_before_unknown
 		static struct fixture f;
 
 		fx_begin(&f, kinds[i].keys);
-		fx_runs_from_the_beginning(&f);
-		fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
-		fx_sw(&f, 3 * MS, X, 1, 0);
-		fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
-		fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
-		fx_sw(&f, 12 * MS, X, 1, 0);
+		fx_works_once_by_timer(&f);
 		fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
 		f.cpu = 1;
 		fx_sw(&f, 35 * MS, 0, 0, Y);
@@ -239,12 +224,7 @@ static void who_runs_behind_a_loss_and_ends_has_begun_no_job_for_certain(void **
 
 	(void)state;
 	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
-	fx_runs_from_the_beginning(&f);
-	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
-	fx_sw(&f, 3 * MS, X, 1, 0);
-	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
-	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
-	fx_sw(&f, 12 * MS, X, 1, 0);
+	fx_works_once_by_timer(&f);
 	fx_push(&f, &ev, 18 * MS);
 	fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
 	fx_sw(&f, 20 * MS + 100, 0, 0, X);
