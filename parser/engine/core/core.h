@@ -51,7 +51,7 @@ struct instant {
 	int64_t host_ns, local_ns;
 };
 
-/* A thread was not asleep, but stopped, when it was woken up. */
+/* No thread woke it from sleep: an interrupt did, or it was stopped and not asleep. */
 #define WAKER_NONE (-1)
 
 /*

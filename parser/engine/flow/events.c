@@ -93,8 +93,10 @@ static int32_t waker_of(const struct thread *t, const struct vmrt_event *ev)
 {
 	if (t->suspended)
 		return WAKER_NONE;
-	return t->state == THREAD_UNKNOWN || interrupt_level(ev->flags) != LEVEL_THREAD ? 0
-											: ev->pid;
+	/* before 4.3 a thread's wake-up on another CPU is on record in an interrupt there */
+	if (interrupt_level(ev->flags) != LEVEL_THREAD)
+		return ev->type == VMRT_EV_WAKING ? WAKER_NONE : 0;
+	return t->state == THREAD_UNKNOWN ? 0 : ev->pid;
 }
 
 /* It was about to sleep, or the record of the CPU where it was to run came before the waker's. */

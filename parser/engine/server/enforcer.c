@@ -253,6 +253,8 @@ static void replenish(struct server *s, const char *rest, int64_t host_ns)
 		return;
 	if (at == s->now.start_ns)
 		s->now.replenished_ns = host_ns;
+	else if (at == s->now.end_ns)
+		s->early_ns = at; /* the record's clock is a little behind the enforcer's */
 	/* numbers that no enforcer says */
 	if (at < 0 || at > host_ns + FARTHEST_T0_NS)
 		return;

@@ -70,6 +70,7 @@ struct server {
 		bool known; /* the next marker shows the period */
 		int64_t k, at_ns;
 	} joined;	  /* the first replenishment by an enforcer whose beginning was not seen */
+	int64_t early_ns; /* start of a period whose replenishment is on record before it */
 	int32_t enforcer; /* thread that wrote the last marker */
 };
 

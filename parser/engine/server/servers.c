@@ -34,6 +34,12 @@ static bool is_to_be_stopped(const struct server *s, const struct thread *t)
 	       s->pub.depletion == VMRT_DEPLETION_HARD && servers_depleted(s);
 }
 
+/* So short as the run of a thread that was woken up to be stopped, as far as it is recorded. */
+static bool last_run_was_short(const struct thread *t)
+{
+	return t->last_out_ns != VMRT_UNKNOWN && t->last_out_ns - t->start_ns < NUDGED_RUN_NS;
+}
+
 /*
  * Was @t woken up only to be stopped? A thread that slept when its enforcer stopped it does not
  * want to run. Who the enforcer is may become known by a marker behind that. Kernels before 4.3 do
@@ -46,13 +52,15 @@ bool servers_nudged(const struct server *s, const struct thread *t)
 		return false;
 	if (t->waker || s->engine->machines[0].has_wakings)
 		return t->waker > 0 && t->waker == s->enforcer;
-	return t->suspended && t->last_out_ns != VMRT_UNKNOWN &&
-	       t->last_out_ns - t->start_ns < NUDGED_RUN_NS;
+	return t->suspended && last_run_was_short(t);
 }
 
-/* May it have been, though nothing shows who woke it? */
+/* May it have been, though nothing shows who woke it? That may have been before the recording
+ * began. */
 bool servers_may_be_nudged(const struct server *s, const struct thread *t)
 {
+	if (t->suspended)
+		return !t->waker && last_run_was_short(t);
 	return is_to_be_stopped(s, t) && !t->waker && !s->engine->machines[0].has_wakings;
 }
 
@@ -93,6 +101,7 @@ bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 		s->pub.priority = spec->priority;
 		s->pub.phase_ns = VMRT_UNKNOWN;
 		s->loss_to_ns = s->point_ns = s->blackout_from_ns = VMRT_UNKNOWN;
+		s->early_ns = VMRT_UNKNOWN;
 		s->refill.period_ns = VMRT_UNKNOWN;
 		if (!server_find_members(e, s, spec))
 			return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory"), false;

@@ -20,6 +20,8 @@ void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 	s->now.budget_ns = s->pub.budget_ns;
 	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
 	s->now.wanted_ns = s->now.blackout_at_ns = VMRT_UNKNOWN;
+	if (s->early_ns == start_ns)
+		s->now.replenished_ns = start_ns;
 	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
 	s->touched = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
 	s->truncated = false;
@@ -99,6 +101,7 @@ static void describe_segment(const struct vmrt_engine *e, struct server *s, stru
 		} else if (t->suspended && !servers_nudged(s, t)) {
 			/* stopped by a server, which is no lack of work */
 			out->supply.wanting++;
+			out->supply.doubt |= servers_may_be_nudged(s, t);
 		}
 	}
 }

@@ -153,6 +153,22 @@ static void a_run_that_a_replenishment_explains_is_not_beyond_the_budget(void **
 	}
 }
 
+/* The enforcer's clock and the records' may differ by a microsecond: the replenishment is on record
+ * just before the period that it begins. */
+static void a_replenishment_on_record_just_before_its_period_is_that_periods(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	run_out(&f, "soft");
+	out(&f, 6 * MS + 10 * US, V0, FAIR, 0);
+	replenished_from_cpu_1(&f, 11 * MS - 1 * US);
+	beat(&f, 1, 25 * MS, 0, 0);
+	end(&f, 25 * MS);
+	assert_int_equal(f.periods[1].start_ns, 11 * MS);
+	assert_int_equal(f.periods[1].replenished_ns, 11 * MS);
+}
+
 /* The period ends before a marker could explain the run. */
 static void a_run_beyond_the_budget_is_of_the_period_that_it_was_in(void **state)
 {
@@ -490,6 +506,42 @@ static void a_member_that_is_woken_to_be_stopped_does_not_want_to_run(void **sta
 	assert_int_equal(check(&f, VMRT_RULE_REPLENISH)->unknown, 2);
 }
 
+/* The recording begins at 15 ms, just before V0 is stopped; @woken: after HOG woke it up. The
+ * budget from 21 ms on is never given, the one from 31 ms is not used. */
+static void is_stopped_at_once(struct fixture *f, bool woken)
+{
+	begin_at(f,
+		"[server vm1]\nvm = vm1:0\npolicy = polling\nperiod = 10ms\nbudget = 4ms\n"
+		"priority = 50\ndepletion = hard\n",
+		true, 15 * MS);
+	beat(f, 1, 15 * MS, 0, 0);
+	if (woken) {
+		in(f, 15 * MS + 10 * US, V0, FIFO(50));
+		out(f, 15 * MS + 20 * US, V0, FIFO(50), 1);
+	}
+	wake(f, 15 * MS + 30 * US, HOG, woken ? V0 : LOW, FIFO(50));
+	in(f, 15 * MS + 40 * US, V0, FIFO(50));
+	out(f, 15 * MS + 47 * US, V0, FIFO(50), 4);
+	wake(f, 31 * MS, LOW, V0, FIFO(50));
+	mark(f, 31 * MS, LOW, "vmrt srv_replenish server=vm1 k=7 at=31000000 budget=4000000");
+	in(f, 31 * MS + 10 * US, V0, FIFO(50));
+	out(f, 31 * MS + 20 * US, V0, FIFO(50), 1);
+	beat(f, 1, 55 * MS, 0, 0);
+	end(f, 55 * MS);
+}
+
+static void who_was_stopped_at_the_beginning_may_have_been_woken_for_that(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	is_stopped_at_once(&f, false);
+	assert_int_equal(check(&f, VMRT_RULE_SUPPLY)->violations, 0);
+	/* LOW is the enforcer */
+	is_stopped_at_once(&f, true);
+	assert_int_equal(check(&f, VMRT_RULE_SUPPLY)->violations, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,9 +559,12 @@ int main(void)
 		cmocka_unit_test(a_member_that_slept_when_it_was_stopped_does_not_want_to_run),
 		cmocka_unit_test(a_run_behind_the_depletion_at_the_servers_priority_is_consumption),
 		cmocka_unit_test(a_run_that_a_replenishment_explains_is_not_beyond_the_budget),
+		cmocka_unit_test(
+			a_replenishment_on_record_just_before_its_period_is_that_periods),
 		cmocka_unit_test(a_run_beyond_the_budget_is_of_the_period_that_it_was_in),
 		cmocka_unit_test(periods_are_in_proportion_to_what_was_recorded),
 		cmocka_unit_test(a_member_that_is_woken_to_be_stopped_does_not_want_to_run),
+		cmocka_unit_test(who_was_stopped_at_the_beginning_may_have_been_woken_for_that),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
