@@ -122,3 +122,21 @@ void jobs_forget_times(struct jobs *j)
 	memset(job->blame_ns, 0, sizeof(job->blame_ns));
 	job->n_blamed = 0;
 }
+
+/*
+ * The thread arms a sleep, until @expires, though the one before is not over. By clocks with an error that shows
+ * records of two CPUs in the wrong order: what it did until then, and which job it was in, is not
+ * known.
+ */
+void jobs_doubt_order(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires)
+{
+	int64_t error = j->machine->config->record_error_ns, due = j->job.arrival_local_ns;
+
+	if (!error || !j->slept || j->rel.sleep.pending || due <= local_ns)
+		return;
+	/* a later one is missing between two others that come, and counted there */
+	if (expires > due)
+		jobs_emit_bare(j, VMRT_OUTCOME_UNKNOWN);
+	j->lost_to_ns = to_host(j->machine, due) + error;
+	machine_lost(j->machine, host_ns);
+}

@@ -56,6 +56,17 @@ static bool has_gone_on(const struct machine *m, const struct fired *f)
 	return m->cpus[f->cpu].last_local_ns != f->local_ns;
 }
 
+/* The open job ended where its thread fell asleep, or goes on: did it miss its deadline? */
+static enum vmrt_outcome either_way(const struct jobs *j, int64_t host_ns)
+{
+	int64_t deadline_ns = j->job.deadline_ns;
+
+	if (deadline_ns == VMRT_UNKNOWN || deadline_ns >= host_ns)
+		return VMRT_OUTCOME_TRUNCATED;
+	return deadline_ns < j->rel.mark.host_ns ? VMRT_OUTCOME_MISSED_INCOMPLETE
+						 : VMRT_OUTCOME_UNKNOWN;
+}
+
 /* The recording, or the thread's time as this task, ends: is its open job still under way? */
 bool release_ends(struct jobs *j, int64_t host_ns)
 {
@@ -70,9 +81,7 @@ bool release_ends(struct jobs *j, int64_t host_ns)
 	if (r->timer.fired.ptr && wakes_nobody(j->machine, &r->timer.fired)) {
 		if (has_gone_on(j->machine, &r->timer.fired))
 			return true;
-		jobs_emit_open(j, j->job.deadline_ns != VMRT_UNKNOWN && j->job.deadline_ns < host_ns
-					  ? VMRT_OUTCOME_UNKNOWN
-					  : VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_open(j, either_way(j, host_ns));
 		return false;
 	}
 	/* asleep: for its next release, or within the job */

@@ -482,11 +482,49 @@ static void by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged(voi
 	assert_false(fx_job(&f, 0)->excused);
 }
 
+/* The clock of CPU 0 is 13 ms behind, where X does its job of 30 ms, from 30 to 31 ms: by the
+ * records it does so before the one of 20 ms, which it does on CPU 1, and sleeps until two times. */
+static void who_sleeps_until_two_times_at_once_did_no_job_for_certain(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = nanosleep\n");
+	f.machine.record_error_ns = 15 * MS * US;
+	fx_sw(&f, 1, Y, 1, 0);
+	f.cpu = 1;
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 12 * MS, 20 * MS);
+	f.cpu = 0;
+	fx_sw(&f, 17 * MS, 0, 0, X);
+	fx_arm(&f, 18 * MS, T1, VMRT_FN_WAKEUP, 40 * MS);
+	fx_sw(&f, 18 * MS, X, 1, 0);
+	f.cpu = 1;
+	fx_wakes(&f, 20 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 22 * MS, 30 * MS);
+	f.cpu = 0;
+	fx_wakes(&f, 30 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 32 * MS, 60 * MS);
+	fx_wakes(&f, 60 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 62 * MS, 70 * MS);
+	fx_end(&f, 69 * MS, NULL);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MET);
+	/* those of 20, 30, 40 and 50 ms */
+	assert_int_equal(f.n, 6);
+	for (size_t i = 1; i < 5; i++)
+		assert_int_equal(fx_job(&f, i)->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_us(fx_job(&f, 5)->arrival_ns, 60 * MS);
+	assert_int_equal(fx_job(&f, 5)->outcome, VMRT_OUTCOME_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged),
 		cmocka_unit_test(a_run_that_is_recorded_behind_the_next_one_does_not_end_that),
+		cmocka_unit_test(who_sleeps_until_two_times_at_once_did_no_job_for_certain),
 		cmocka_unit_test(no_two_jobs_are_released_by_one_expiry),
 		cmocka_unit_test(a_job_that_arrives_as_the_recording_ends_is_not_in_it),
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),

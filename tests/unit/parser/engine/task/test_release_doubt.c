@@ -196,6 +196,9 @@ static void a_timer_whose_cpu_records_nothing_more_leaves_the_job_before_unknown
 		const char *keys;
 		enum vmrt_outcome outcome;
 	} kinds[] = {{"period = 10ms\nrelease = timerfd\n", VMRT_OUTCOME_UNKNOWN},
+		/* missed, wherever it ended */
+		{"period = 10ms\ndeadline = 1500us\nrelease = timerfd\n",
+			VMRT_OUTCOME_MISSED_INCOMPLETE},
 		{"period = 10ms\ndeadline = 60ms\nrelease = timerfd\n", VMRT_OUTCOME_TRUNCATED}};
 
 	(void)state;
