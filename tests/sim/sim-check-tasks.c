@@ -139,7 +139,7 @@ struct task_check {
 	bool counted; /* the numbers of its jobs must agree, too */
 	int64_t left_out;
 	bool missing; /* the last true job was not found */
-	int bare;     /* jobs without any time that the engine gave instead of some it cannot tell */
+	int bare; /* jobs without any time that the engine gave instead of some it cannot tell */
 };
 
 /*

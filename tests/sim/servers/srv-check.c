@@ -120,7 +120,9 @@ static bool is_first(const struct srv_got *g, const struct vmrt_server_period *p
 		       within) ||
 	       (p->first_ns == p->start_ns &&
 		       srv_sum_of(l, p->start_ns - within, p->start_ns).first_ns != VMRT_UNKNOWN) ||
-	       (first_ns == VMRT_UNKNOWN && p->end_ns - p->first_ns <= within) ||
+	       (p->end_ns - p->first_ns <= within &&
+		       srv_sum_of(l, p->start_ns + 2 * within, p->end_ns - within).first_ns ==
+			       VMRT_UNKNOWN) ||
 	       (p->first_ns == VMRT_UNKNOWN && p->end_ns - first_ns <= within);
 }
 

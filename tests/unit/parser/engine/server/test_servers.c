@@ -559,8 +559,7 @@ int main(void)
 		cmocka_unit_test(a_member_that_slept_when_it_was_stopped_does_not_want_to_run),
 		cmocka_unit_test(a_run_behind_the_depletion_at_the_servers_priority_is_consumption),
 		cmocka_unit_test(a_run_that_a_replenishment_explains_is_not_beyond_the_budget),
-		cmocka_unit_test(
-			a_replenishment_on_record_just_before_its_period_is_that_periods),
+		cmocka_unit_test(a_replenishment_on_record_just_before_its_period_is_that_periods),
 		cmocka_unit_test(a_run_beyond_the_budget_is_of_the_period_that_it_was_in),
 		cmocka_unit_test(periods_are_in_proportion_to_what_was_recorded),
 		cmocka_unit_test(a_member_that_is_woken_to_be_stopped_does_not_want_to_run),

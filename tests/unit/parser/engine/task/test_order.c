@@ -483,7 +483,8 @@ static void by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged(voi
 }
 
 /* The clock of CPU 0 is 13 ms behind, where X does its job of 30 ms, from 30 to 31 ms: by the
- * records it does so before the one of 20 ms, which it does on CPU 1, and sleeps until two times. */
+ * records it does so before the one of 20 ms, which it does on CPU 1, and sleeps until two times.
+ */
 static void who_sleeps_until_two_times_at_once_did_no_job_for_certain(void **state)
 {
 	static struct fixture f;
