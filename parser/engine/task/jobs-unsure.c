@@ -124,9 +124,9 @@ void jobs_forget_times(struct jobs *j)
 }
 
 /*
- * The thread arms a sleep, until @expires, though the one before is not over. By clocks with an error that shows
- * records of two CPUs in the wrong order: what it did until then, and which job it was in, is not
- * known.
+ * The thread arms a sleep, until @expires, though the one before is not over. By clocks with an
+ * error that shows records of two CPUs in the wrong order: what it did until then, and which job it
+ * was in, is not known.
  */
 void jobs_doubt_order(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires)
 {
