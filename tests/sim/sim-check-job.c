@@ -11,6 +11,7 @@
 #define AT_ONCE_NS                                                                                 \
 	(100 * US)	  /* documented: who reads its timer so soon may have been woken by it */
 #define SOON_NS (60 * US) /* a wake-up follows its timer so soon */
+#define UNBROKEN_JOBS 24  /* documented: see is_taken_for_ended() */
 
 /* Two records of one job, and how exactly they must agree. */
 struct comparison {
@@ -134,6 +135,18 @@ static bool may_be_unknown(const struct comparison *c)
 	/* the switch that shows the end of the job may be missing */
 	return g->broken && g->r->how[c->e->task] != VMRT_RELEASE_NANOSLEEP &&
 	       (c->t->unproven || c->e->end_ns == VMRT_UNKNOWN);
+}
+
+/* Documented: a job that is asleep when the recording ends has ended if so many jobs of its thread
+ * never slept before their end. */
+static bool is_taken_for_ended(const struct comparison *c)
+{
+	int before = 0;
+
+	for (size_t i = 0; i < c->g->n_jobs; i++)
+		before += c->g->jobs[i].task == c->e->task && c->g->jobs[i].k < c->e->k;
+	return !c->t->ended && c->e->end_ns != VMRT_UNKNOWN && sim_waits(c->g, c->e->task) &&
+	       before >= UNBROKEN_JOBS;
 }
 
 /*
@@ -290,7 +303,7 @@ void sim_check_job(
 {
 	const struct comparison c = comparison_of(g, e, t, name);
 
-	if (may_be_unknown(&c) || is_unproven(&c))
+	if (may_be_unknown(&c) || is_taken_for_ended(&c) || is_unproven(&c))
 		return;
 	if (t->ended &&
 		sim_in_hole(g, sim_machine_of(g, e->task), t->job.arrival_ns, t->closed_ns)) {

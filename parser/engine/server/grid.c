@@ -60,9 +60,15 @@ static bool is_whole(const struct server *s, int64_t at)
 /* The kernel's own word on where a period begins. */
 static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 {
+	int64_t late;
+
 	/* a timer that is said to have expired far from now is no clock */
-	if (at > e->now_ns + CLOCK_NOISE_NS || at < e->now_ns - s->pub.period_ns)
+	if (at > e->now_ns + CLOCK_NOISE_NS || __builtin_sub_overflow(e->now_ns, at, &late) ||
+		late / RHYTHM_PERIODS > s->pub.period_ns)
 		return;
+	/* a thread of the kernel handles it, which had to wait: more periods have begun since */
+	if (late > s->pub.period_ns)
+		at += late / s->pub.period_ns * s->pub.period_ns;
 	if (s->fit) {
 		/* where periods began before that is a guess */
 		s->point_ns = at;

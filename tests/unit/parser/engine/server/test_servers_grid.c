@@ -304,6 +304,32 @@ static void what_is_left_of_a_quota_may_be_used_until_the_late_timer(void **stat
 	assert_int_equal(runs_beyond_quota(10 * MS, 15 * MS + 251 * US), 1);
 }
 
+/* As on PREEMPT_RT, where a thread handles the group's timer: it always has to wait for 12 ms. The
+ * timer due at 4 ms is handled at 16 ms, two ms into the next period. */
+static void a_group_timer_that_is_always_late_by_a_period_shows_the_grid(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "[server vm1]\npolicy = cfs_quota\nperiod = 10ms\nbudget = 3ms\n", false);
+	beat(&f, 0, 0, HOG, 0);
+	timer(&f, VMRT_EV_TIMER_START, 1 * MS, HOG, 0xc1, VMRT_FN_CFS_PERIOD, 4 * MS);
+	for (int k = 0; k < 8; k++) {
+		int64_t at = 16 * MS + k * 10 * MS;
+
+		timer(&f, VMRT_EV_TIMER_EXPIRE, at, HOG, 0xc1, VMRT_FN_CFS_PERIOD, 0);
+		timer(&f, VMRT_EV_TIMER_START, at + 2 * US, HOG, 0xc1, VMRT_FN_CFS_PERIOD,
+			at - 2 * MS);
+		in(&f, at + 20 * US, V0, FAIR);
+		out(&f, at + 3 * MS, V0, FAIR, 0);
+	}
+	end(&f, 90 * MS);
+	assert_int_equal(f.servers[f.n_servers - 1].phase, VMRT_PHASE_TIMER);
+	assert_int_equal((f.servers[f.n_servers - 1].phase_ns - 4 * MS) % (10 * MS), 0);
+	assert_int_equal(f.periods[f.n_periods - 2].start_ns % (10 * MS), 4 * MS);
+	assert_int_equal(f.periods[f.n_periods - 2].consumed_ns, 3 * MS - 20 * US);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +343,7 @@ int main(void)
 		cmocka_unit_test(
 			the_first_whole_period_of_a_recording_under_enforcement_is_enforced),
 		cmocka_unit_test(one_replenishment_alone_or_a_wild_one_shows_no_grid),
+		cmocka_unit_test(a_group_timer_that_is_always_late_by_a_period_shows_the_grid),
 		cmocka_unit_test(what_is_left_of_a_quota_may_be_used_until_the_late_timer),
 	};
 
