@@ -360,6 +360,15 @@ static inline int64_t record_window_ns(const struct machine *m)
 	return 2 * (error < RECORD_ERROR_MAX_NS ? error : RECORD_ERROR_MAX_NS);
 }
 
+/** record_doubt_ns - records of two CPUs that are not further apart than this prove nothing by
+ * their order, however bad the clock is */
+static inline int64_t record_doubt_ns(const struct machine *m)
+{
+	int64_t error = m->config->record_error_ns;
+
+	return error < INT64_MAX / 2 ? 2 * error : INT64_MAX;
+}
+
 /** comes_late - may a record of CPU @cpu that comes at @host_ns be from before @since_ns, when
  * thread @t ran on another CPU? */
 static inline bool comes_late(const struct machine *m, const struct thread *t, unsigned cpu,

@@ -81,7 +81,7 @@ static void check_whereabouts(
  */
 bool run_was_unseen(struct machine *m, const struct thread *t, int64_t host_ns)
 {
-	int64_t window = record_window_ns(m);
+	int64_t window = record_doubt_ns(m);
 
 	if (window < CONTRADICTION_NS)
 		window = CONTRADICTION_NS;

@@ -124,14 +124,16 @@ void jobs_forget_times(struct jobs *j)
 }
 
 /*
- * The thread arms a sleep, until @expires, though the one before is not over. By clocks with an
- * error that shows records of two CPUs in the wrong order: what it did until then, and which job it
- * was in, is not known.
+ * The thread arms a sleep, until @expires, though the one before is not over. If nothing cut that
+ * short, clocks with an error show records of two CPUs in the wrong order: what the thread did
+ * until then, and in which of its jobs, is not known.
  */
-void jobs_doubt_order(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires)
+void jobs_sleep_anew(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires)
 {
 	int64_t error = j->machine->config->record_error_ns, due = j->job.arrival_local_ns;
 
+	if (j->rel.sleep.pending && j->rel.sleep.woke)
+		jobs_emit_bare(j, VMRT_OUTCOME_UNKNOWN);
 	if (!error || !j->slept || j->rel.sleep.pending || due <= local_ns)
 		return;
 	/* a later one is missing between two others that come, and counted there */

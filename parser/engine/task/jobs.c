@@ -350,9 +350,7 @@ static void note_arming(
 		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 		break;
 	case JOB_SLEEPING: /* the sleep was cut short and begins anew */
-		if (j->rel.sleep.pending && j->rel.sleep.woke)
-			jobs_emit_bare(j, VMRT_OUTCOME_UNKNOWN);
-		jobs_doubt_order(j, local_ns, host_ns, expires);
+		jobs_sleep_anew(j, local_ns, host_ns, expires);
 		break;
 	case JOB_RELEASED:
 	case JOB_STARTED:

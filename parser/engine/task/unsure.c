@@ -135,7 +135,7 @@ static void unrecorded(struct jobs *j, int64_t from_ns, int64_t host_ns)
 static bool is_long_ago(const struct machine *m, int64_t since_ns, int64_t host_ns)
 {
 	return since_ns != VMRT_UNKNOWN &&
-	       host_ns - since_ns > record_window_ns(m) + CONTRADICTION_NS;
+	       host_ns - since_ns - CONTRADICTION_NS > record_doubt_ns(m);
 }
 
 /* Have all CPUs of @m recorded something? Timers expire, and threads are woken, on any of them. */
