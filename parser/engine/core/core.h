@@ -92,6 +92,7 @@ struct thread {
 	uint16_t left_cpu;     /* by the records it was still there when its last run began */
 	int64_t left_begun_ns; /* and had just begun then; or VMRT_UNKNOWN: it was not there */
 	int former_prio;       /* before an enforcer came */
+	int begun_prio;	       /* of the run in progress when it began */
 	int64_t start_ns, start_local_ns; /* of the run in progress */
 	int64_t uncertainty_ns;
 	bool start_truncated;

@@ -201,6 +201,7 @@ void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instan
 	t->start_local_ns = at.local_ns;
 	t->uncertainty_ns = uncertainty_ns;
 	t->start_truncated = truncated;
+	t->begun_prio = runs.prio;
 	t->armed_local_ns = VMRT_UNKNOWN;
 	if (t->jobs)
 		jobs_switch_in(t->jobs, at.local_ns, at.host_ns, uncertainty_ns > 0);
@@ -267,6 +268,7 @@ static void found_running(struct machine *m, unsigned index, struct thread *t, s
 	t->start_local_ns = exact ? cpu->in_local_ns : now.local_ns;
 	t->uncertainty_ns = 0;
 	t->start_truncated = !exact;
+	t->begun_prio = runs.prio;
 }
 
 void run_unbind(struct machine *m, struct thread *t)

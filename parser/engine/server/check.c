@@ -447,7 +447,7 @@ void check_runs_on(struct server *s, int64_t host_ns)
 	for (size_t i = 0; s->checker && servers_depleted(s) && i < s->n_seen; i++) {
 		struct thread *t = s->seen[i];
 		bool known = t->start_ns >= s->out_ns + MARK_NOISE_NS &&
-			     t->prio < FIRST_FAIR_PRIO && !t->boosted;
+			     t->begun_prio < FIRST_FAIR_PRIO && !t->boosted;
 
 		if (t->state != THREAD_RUNNING || t->start_truncated)
 			continue;

@@ -376,7 +376,9 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 	seen->fitted = g.fitted;
 	for (size_t i = 0; i < g.n_checks; i++) {
 		seen->judged[g.checks[i].rule] += g.checks[i].judged;
-		if (g.checks[i].unknown && !r->c.lossy && g.checks[i].rule == VMRT_RULE_BUDGET)
+		/* who is not raised may wait because of the kernel's throttling */
+		if (g.checks[i].unknown && !r->c.lossy && r->c.fault != FAULT_NOT_RAISED &&
+			g.checks[i].rule == VMRT_RULE_BUDGET)
 			srv_wrong(&g, "server %u: rule budget is unknown in %" PRId64 " windows",
 				g.checks[i].server, g.checks[i].unknown);
 	}

@@ -279,6 +279,15 @@ static void judge_rows(struct srv_got *g, uint32_t s)
 			s, worst, tolerance(r, s), reported ? "reported" : "not reported");
 }
 
+/* Is the budget over before a member runs behind segment @i? */
+static bool ends_with_budget(const struct srv_log *l, size_t i)
+{
+	while (++i < l->n && !l->segments[i].running)
+		if (!l->segments[i].budget)
+			return true;
+	return false;
+}
+
 /* Who has budget waits for less than the server: each stretch of that. */
 static void judge_priority(struct srv_got *g, uint32_t s)
 {
@@ -295,8 +304,10 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 			from = seg->from_ns;
 		if (!ends)
 			continue;
-		/* it may be reported in pieces, of which the last or the first is short */
+		/* it may be reported in pieces, of which the last or the first is short; if the
+		 * budget ends meanwhile, nothing shows whether the kernel throttled the member */
 		if (seg->to_ns - from > 2 * EPSILON && from >= known && !g->r->c.late_start &&
+			!ends_with_budget(l, i) &&
 			seg->to_ns + g->r->specs[s].period_ns < g->r->end_ns &&
 			!srv_row_at(g, s, VMRT_RULE_PRIORITY, from, seg->to_ns))
 			srv_wrong(g,

@@ -169,6 +169,25 @@ static void a_replenishment_on_record_just_before_its_period_is_that_periods(voi
 	assert_int_equal(f.periods[1].replenished_ns, 11 * MS);
 }
 
+/* V0 runs at an ordinary priority from 9 ms on and leaves CPU 0, raised, at 11.03 ms, which is all
+ * that is known: the replenishment explains it. */
+static void who_is_raised_in_its_run_had_no_budget_before(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	run_out(&f, "soft");
+	out(&f, 6 * MS + 10 * US, V0, FAIR, 0);
+	in(&f, 9 * MS, V0, FAIR);
+	out(&f, 11 * MS + 30 * US, V0, FIFO(50), 1);
+	replenished_from_cpu_1(&f, 11 * MS + 31 * US);
+	beat(&f, 1, 25 * MS, 0, 0);
+	end(&f, 25 * MS);
+	assert_int_equal(check(&f, VMRT_RULE_DEPLETED)->violations, 0);
+	assert_int_equal(f.periods[0].consumed_ns, 4 * MS);
+	assert_int_equal(f.periods[0].background_ns, 2 * MS + 10 * US);
+}
+
 /* The period ends before a marker could explain the run. */
 static void a_run_beyond_the_budget_is_of_the_period_that_it_was_in(void **state)
 {
@@ -560,6 +579,7 @@ int main(void)
 		cmocka_unit_test(a_run_behind_the_depletion_at_the_servers_priority_is_consumption),
 		cmocka_unit_test(a_run_that_a_replenishment_explains_is_not_beyond_the_budget),
 		cmocka_unit_test(a_replenishment_on_record_just_before_its_period_is_that_periods),
+		cmocka_unit_test(who_is_raised_in_its_run_had_no_budget_before),
 		cmocka_unit_test(a_run_beyond_the_budget_is_of_the_period_that_it_was_in),
 		cmocka_unit_test(periods_are_in_proportion_to_what_was_recorded),
 		cmocka_unit_test(a_member_that_is_woken_to_be_stopped_does_not_want_to_run),
