@@ -67,12 +67,30 @@ static bool is_marked_and_unknown(const struct comparison *c)
 	       (c->e->outcome == VMRT_OUTCOME_UNKNOWN || c->e->outcome == c->t->job.outcome);
 }
 
+/* Is an expiry behind the arrival of @t the last record of its CPU? It may be that of the task's
+ * timer. */
+static bool ends_with_expiry(const struct got *g, const struct sim_job *t)
+{
+	uint32_t m = sim_machine_of(g, t->job.task);
+	const struct vmrt_event *last[SIM_CPUS] = {NULL};
+
+	for (size_t i = 0; i < g->r->n_events; i++)
+		if (g->r->events[i].machine == m && g->r->events[i].true_ns > t->job.arrival_ns)
+			last[g->r->events[i].ev.cpu] = &g->r->events[i].ev;
+	for (unsigned cpu = 0; cpu < SIM_CPUS; cpu++)
+		if (last[cpu] && last[cpu]->type == VMRT_EV_TIMER_EXPIRE)
+			return true;
+	return false;
+}
+
 /* Was the timer of the next job the last thing that its CPU recorded? Then the thread may have
  * slept for something else, within this job. */
 static bool is_next_cut_off(const struct comparison *c)
 {
 	const struct sim_truth *truth = &c->g->r->truth;
 
+	if (!c->t->ended && sim_waits(c->g, c->e->task) && ends_with_expiry(c->g, c->t))
+		return true;
 	for (size_t i = 0; i < truth->n_jobs; i++)
 		if (truth->jobs[i].job.task == c->t->job.task &&
 			truth->jobs[i].job.arrival_ns > c->t->job.arrival_ns &&

@@ -54,6 +54,7 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 	j->timer = 0;
 	r->timer.fired.ptr = 0;
 	r->open.slept = r->open.in_doubt = false;
+	r->open.guess.ptr = 0;
 	blame_open(j, host_ns);
 }
 
@@ -244,6 +245,22 @@ static bool began_in_doubt(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	return true;
 }
 
+/*
+ * What woke the thread long after its timer had expired was taken for the timer, before any was
+ * seen being armed. The thread reads its timer only now: until now it worked on the job before, of
+ * which nothing else is recorded.
+ */
+static void begins_after_all(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	struct fired fired = j->rel.open.guess;
+
+	if (!fired.ptr || fired.ptr != ev->timer.timer || j->state != JOB_STARTED ||
+		ev->ts - j->job.start_local_ns <= WAKES_WITHIN_NS)
+		return;
+	open_job(j, VMRT_UNKNOWN, host_ns, &fired);
+	jobs_start(j, ev->ts, host_ns);
+}
+
 /* Was the thread woken so late that this time runs out before it is known whether it reads its
  * timer at once? */
 static bool ends_in_doubt(const struct jobs *j, int64_t host_ns)
@@ -290,6 +307,8 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	r->timer.consumed = false;
 	doubt_run(j, host_ns);
 	r->open.in_doubt = false;
+	begins_after_all(j, ev, host_ns);
+	r->open.guess.ptr = 0;
 	if (again && was_woken(j, ev, due_ns))
 		wake_late(j, ev, due_ns, host_ns);
 	else if (began_in_doubt(j, ev, host_ns))
@@ -419,6 +438,8 @@ static bool wake(
 		return false;
 	j->rel.timer.woke_ns = by->host_ns;
 	woken_by_timer(j, host_ns, by, is_seen_asleep(j));
+	if (!j->machine->starts_seen && release_is_over(j->machine, by))
+		j->rel.open.guess = *by;
 	return true;
 }
 

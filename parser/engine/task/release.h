@@ -102,8 +102,10 @@ struct wait_open {
 	bool slept;	 /* it slept since it was released, and went on */
 	bool in_doubt;	 /* its thread was not seen falling asleep: until its timer is armed anew,
 			    that may be in the job before */
-	int64_t at_ns;	 /* host time at which it was opened */
-	int64_t idle_ns; /* so long before that its task slept between jobs */
+	struct fired guess;   /* this expiry was taken for what woke the thread much later, as no
+				 timer had been seen being armed; its ptr is 0 if that is not so */
+	int64_t at_ns;	      /* host time at which it was opened */
+	int64_t idle_ns;      /* so long before that its task slept between jobs */
 	int64_t idle_from_ns; /* the job before had ended then */
 	int64_t vmm_ns;	      /* of it: since its timer was due, while its vCPU slept */
 };

@@ -239,6 +239,42 @@ static void who_runs_behind_a_loss_and_ends_has_begun_no_job_for_certain(void **
 		assert_true(fx_job(&f, i)->outcome != VMRT_OUTCOME_MET);
 }
 
+/* The recording begins while X sleeps within a job, before any timer is armed in it. X's timer
+ * expires at 10 ms, a device wakes X at 15 ms, and X reads its timer @us later. */
+static void begins_within_a_job(struct fixture *f, int64_t us)
+{
+	fx_begin(f, "period = 10ms\nrelease = timerfd\n");
+	fx_sw(f, 9 * MS, Y, 1, 0);
+	fx_expire(f, 10 * MS, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(f, 15 * MS, 0, HARD);
+	fx_sw(f, 15 * MS + 50, 0, 0, X);
+	fx_arm(f, 15 * MS + 50 + us, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(f, 17 * MS, X, 1, 0);
+	fx_wakes(f, 20 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(f, 21 * MS, NULL);
+}
+
+static void who_reads_its_timer_late_worked_on_the_job_before(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	begins_within_a_job(&f, 250);
+	assert_int_equal(f.n, 3);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_TRUNCATED);
+	j = fx_job(&f, 1);
+	assert_us(j->arrival_ns, 10 * MS);
+	assert_us(j->release_ns, 10 * MS);
+	assert_us(j->start_ns, 15 * MS + 300);
+	assert_us(j->end_ns, 17 * MS);
+	assert_us(j->exec_ns, 1700);
+	/* at once: nobody knows */
+	begins_within_a_job(&f, 60);
+	assert_us(fx_job(&f, 1)->start_ns, 15 * MS + 50);
+	assert_true(fx_job(&f, 1)->unsure_ns != 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +287,7 @@ int main(void)
 		cmocka_unit_test(a_timer_that_was_armed_under_another_name_is_the_tasks),
 		cmocka_unit_test(a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown),
 		cmocka_unit_test(who_runs_behind_a_loss_and_ends_has_begun_no_job_for_certain),
+		cmocka_unit_test(who_reads_its_timer_late_worked_on_the_job_before),
 		cmocka_unit_test(
 			a_timer_whose_cpu_records_nothing_more_leaves_the_job_before_unknown),
 	};
