@@ -410,6 +410,8 @@ void release_waking_running(struct jobs *j, const struct vmrt_event *ev, int64_t
 	const struct fired *by = waker(j->machine, ev);
 	const struct mechanism *m = mechanism_of(j->rel.mechanism);
 	bool own = by && by->ptr == j->rel.timer.ptr;
+	/* a timer's wake-up follows its expiry: this one is another's, or that of another timer */
+	bool others = !expired_before(j->machine, ev) || (by && !own && j->rel.timer.ptr);
 
 	if (late && j->rel.mechanism == VMRT_RELEASE_WAKEUP) {
 		wakeup_comes_late(j, ev);
@@ -419,8 +421,7 @@ void release_waking_running(struct jobs *j, const struct vmrt_event *ev, int64_t
 			jobs_start(j, ev->ts, host_ns);
 		else
 			wait_forget_end(j, host_ns);
-	} else if (late && !expired_before(j->machine, ev) && wait_began_unwoken(j)) {
-		/* a timer's wake-up follows its expiry: this one is another's */
+	} else if (late && others && wait_began_unwoken(j)) {
 		j->rel.mark.forgotten_ns = VMRT_UNKNOWN;
 	} else if (own) {
 		j->rel.nudge = *by;

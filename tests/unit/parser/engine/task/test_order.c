@@ -313,6 +313,31 @@ static void a_sleep_between_the_records_of_a_wake_up_goes_on(void **state)
 	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_RELEASE], 50);
 }
 
+/* X sleeps within its job until T2 wakes it, at 19.95 ms, whose records CPU 1 writes 3 us behind
+ * the run. T1 expires while X works on, which reads it at 20.05 ms. */
+static void a_late_wake_up_by_another_timer_is_not_the_own_ones(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_one_job(&f);
+	f.machine.record_error_ns = 200 * US;
+	fx_sw(&f, 19950, 0, 0, X);
+	f.cpu = 1;
+	fx_expire(&f, 19953, 0, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 19953, 0, HARD);
+	fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
+	f.cpu = 0;
+	fx_arm(&f, 20 * MS + 50, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->end_ns, 20 * MS + 50);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MISSED);
+	assert_us(fx_job(&f, 1)->start_ns, 20 * MS + 50);
+	assert_us(fx_job(&f, 1)->end_ns, 23 * MS);
+}
+
 /* A job whose deadline is at 15 ms is open when the recording ends at @end. */
 static enum vmrt_outcome open_at(int64_t end, int64_t error_ns)
 {
@@ -526,6 +551,7 @@ int main(void)
 		cmocka_unit_test(by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged),
 		cmocka_unit_test(a_run_that_is_recorded_behind_the_next_one_does_not_end_that),
 		cmocka_unit_test(who_sleeps_until_two_times_at_once_did_no_job_for_certain),
+		cmocka_unit_test(a_late_wake_up_by_another_timer_is_not_the_own_ones),
 		cmocka_unit_test(no_two_jobs_are_released_by_one_expiry),
 		cmocka_unit_test(a_job_that_arrives_as_the_recording_ends_is_not_in_it),
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
