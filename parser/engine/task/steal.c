@@ -206,9 +206,10 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	const struct thread *t = cpu->thread;
 
 	/* the CPU's record before that may seem to be later by the error of the clock, but if it
-	 * were, the timer would have expired then */
+	 * were, the timer would have expired then; unless a thread handles it, which had to wait */
 	if (!has_passed(m, due, ev->ts - STEAL_MIN_NS) || last == VMRT_UNKNOWN ||
-		(last > due && has_passed(m, due, last - 1)))
+		(last > due && (interrupt_level(ev->flags) != LEVEL_HARDIRQ ||
+				       has_passed(m, due, last - 1))))
 		return;
 	/*
 	 * Some hosts record nothing that the idle thread of a CPU does, so its tick may have been
