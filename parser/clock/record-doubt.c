@@ -4,6 +4,7 @@
 #include "record-samples.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* The map is off by @ns more in @s. */
 void record_add_error(struct vmrt_clock_segment *s, int64_t ns)
@@ -107,15 +108,36 @@ static double above(const struct record_samples *s, size_t n, struct vmrt_clockm
 }
 
 /*
+ * The rate of the segment of @map with the most expiries, which knows it best: a clock that is set
+ * runs at the same rate before and after. Without memory that of the first one.
+ */
+static double best_rate(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
+{
+	size_t *found = map->n > 1 ? calloc(map->n, sizeof(*found)) : NULL;
+	size_t best = 0;
+
+	for (size_t i = 0; found && i < n; i++)
+		for (size_t k = 0; k < s[i].n; k++)
+			if (s[i].at[k].has_upper)
+				found[segment_at(map, s[i].at[k].upper_at) - map->segments]++;
+	for (size_t i = 0; found && i < map->n; i++)
+		if (found[i] > found[best])
+			best = i;
+	free(found);
+	return map->segments[best].rate;
+}
+
+/*
  * Beyond the first and the last expiry a line is off by more, the farther the more: its rate is
  * known as well as its error, on both sides, and the time between them say. The error holds
- * somewhere in the first and the last part.
+ * somewhere in the first and the last part. Where there are several lines, the first and the last
+ * may hold few expiries: their rates may be off as far as they differ from the best known one.
  */
 void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
 {
 	struct reach reach = reach_of(s, n);
 	double more = reach.span > 0 ? above(s, n, map, &reach) : 0;
-	double part = reach.span / RECORD_PARTS;
+	double part = reach.span / RECORD_PARTS, best = map->n ? best_rate(s, n, map) : 0;
 
 	for (size_t i = 0; i<map->n; i += map->n> 1 ? map->n - 1 : 1) {
 		int64_t *error = &map->segments[i].error_ns;
@@ -126,7 +148,8 @@ void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clo
 		if (reach.outside <= 0)
 			continue;
 		if (reach.span > 0)
-			rate = fmin(rate, ((double)*error + more) / (reach.span - 2 * part));
+			rate = fmin(rate, ((double)*error + more) / (reach.span - 2 * part) +
+						  fabs(map->segments[i].rate - best));
 		*error += (int64_t)fmin(ceil((reach.outside + part) * rate), 1e18);
 	}
 }

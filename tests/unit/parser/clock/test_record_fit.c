@@ -101,11 +101,50 @@ static void behind_the_last_bound_from_the_other_side_the_error_grows(void **sta
 	vmrt_clockmap_free(&map);
 }
 
+/*
+ * The clock drifts by 0.4 us a ms and jumps ahead by 5 ms behind its first expiry, at 20 ms, where
+ * its line has no rate of its own. The recording begins at 0: 8 us from that line.
+ */
+static void before_a_single_expiry_the_error_grows_with_the_rate_of_the_others(void **state)
+{
+	struct record_window at[TICKS];
+	struct record_samples s = {.at = at,
+		.n = TICKS,
+		.expiries = TICKS,
+		.begin_ns = 0,
+		.end_ns = 20 * MS + (TICKS - 1) * EVERY,
+		.steady_ns = 20 * MS};
+	struct vmrt_clockmap map;
+
+	(void)state;
+	for (int i = 0; i < TICKS; i++) {
+		int64_t t = 20 * MS + i * EVERY, d = t / MS * 400 + (i ? 5 * MS : 0);
+
+		at[i] = (struct record_window){.index = i,
+			.has_upper = true,
+			.upper_at = t,
+			.upper = d,
+			.latest_at = t,
+			.latest = d,
+			.has_lower = true,
+			.lower_at = t - 300,
+			.lower = d - 300};
+	}
+	assert_int_equal(record_fit(&s, 1, RECORD_JUMPS, &map), VMRT_OK);
+	assert_int_equal(map.n, 2);
+	assert_true(map.segments[0].offset_ns > 7 * US);
+	assert_true(map.segments[0].error_ns >= 8 * US);
+	assert_true(map.segments[0].error_ns <= 8 * US + 8 * US);
+	vmrt_clockmap_free(&map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_between_a_step_and_the_next_expiry_is_within_the_error),
 		cmocka_unit_test(behind_the_last_bound_from_the_other_side_the_error_grows),
+		cmocka_unit_test(
+			before_a_single_expiry_the_error_grows_with_the_rate_of_the_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
