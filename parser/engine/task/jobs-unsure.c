@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A CPU that records nothing for so long while threads wait for it is not recorded. */
+#define SILENT_NS (100 * VMRT_NS_PER_MS)
+
 /* Was something not recorded since @host_ns that may concern the thread of @j? */
 bool jobs_lost_since(const struct jobs *j, int64_t host_ns)
 {
@@ -109,6 +112,23 @@ void jobs_forget_unseen(struct jobs *j)
 		forget_run(j);
 	else if (j->ran_unseen)
 		j->job.exec_ns = VMRT_UNKNOWN;
+}
+
+/*
+ * The recording ends. A thread that was woken long ago to a CPU of which nothing is recorded may
+ * have run there since.
+ */
+void jobs_doubt_waiting(struct jobs *j, int64_t end_ns)
+{
+	const struct thread *t = j->thread;
+	struct machine *m = j->machine;
+
+	if (t->state != THREAD_READY || t->cpu >= m->n_cpus ||
+		m->cpus[t->cpu].last_ns != VMRT_UNKNOWN || end_ns - t->ready_ns < SILENT_NS ||
+		jobs_lost_since(j, t->ready_ns))
+		return;
+	cpus_emit_loss(m, t->cpu, t->ready_ns, end_ns, 0, VMRT_LOSS_CLIPPED);
+	j->lost_to_ns = end_ns;
 }
 
 /* Only when the open job was due is known for certain. */

@@ -557,6 +557,7 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	int64_t arrival, next = VMRT_UNKNOWN, skipped = 0;
 
 	accounts_at(j->machine, end_ns);
+	jobs_doubt_waiting(j, end_ns);
 	release_finish(j, end_ns);
 	arrival = j->job.arrival_local_ns;
 	/* the task is periodic: what was due meanwhile has arrived too */

@@ -152,6 +152,7 @@ void jobs_unseen(struct machine *m, unsigned cpu, const struct thread *t, int64_
 bool jobs_lost_events(const struct jobs *j);
 bool jobs_lost_since(const struct jobs *j, int64_t host_ns);
 bool jobs_contradict(const struct jobs *j);
+void jobs_doubt_waiting(struct jobs *j, int64_t end_ns);
 void jobs_sleep_anew(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires);
 void jobs_forget_unseen(struct jobs *j);
 void jobs_forget_times(struct jobs *j);

@@ -327,11 +327,35 @@ static void who_runs_and_is_woken_twice_on_its_way_to_sleep_has_not_run_unseen(v
 	assert_int_equal(fx_job(&f, f.n - 1)->outcome, VMRT_OUTCOME_MET);
 }
 
+/* X is woken to CPU 1, of which nothing is recorded until the recording ends at @end: in 100 ms X
+ * would have run there. */
+static enum vmrt_outcome waits_on_cpu_1_until(int64_t end)
+{
+	static struct fixture f;
+
+	fx_begin(&f, "period = 200ms\ndeadline = 15ms\nrelease = nanosleep\n");
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_expire(&f, 10 * MS, 0, T2, VMRT_FN_WAKEUP);
+	woken_to_cpu_1(&f, 10 * MS);
+	fx_end(&f, end, NULL);
+	assert_int_equal(f.n, 1);
+	return fx_job(&f, 0)->outcome;
+}
+
+static void who_waits_for_a_cpu_without_records_may_have_run_there(void **state)
+{
+	(void)state;
+	assert_int_equal(waits_on_cpu_1_until(109 * MS), VMRT_OUTCOME_MISSED_INCOMPLETE);
+	assert_int_equal(waits_on_cpu_1_until(110 * MS), VMRT_OUTCOME_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			who_runs_and_is_woken_twice_on_its_way_to_sleep_has_not_run_unseen),
+		cmocka_unit_test(who_waits_for_a_cpu_without_records_may_have_run_there),
 		cmocka_unit_test(who_is_woken_twice_has_run_in_between),
 		cmocka_unit_test(by_bad_clocks_who_is_woken_twice_may_be_woken_once),
 		cmocka_unit_test(a_sleeper_that_is_woken_twice_has_a_job_without_an_end),
