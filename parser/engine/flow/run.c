@@ -88,6 +88,10 @@ bool run_was_unseen(struct machine *m, const struct thread *t, int64_t host_ns)
 	/* the two records of one wake-up may come in the wrong order */
 	if (t->woken_ns == VMRT_UNKNOWN || host_ns - t->woken_ns <= window)
 		return false;
+	/* and the first of these two, from another CPU, behind the run that it began or came in */
+	if (m->config->record_error_ns &&
+		(t->last_out_ns == VMRT_UNKNOWN || t->woken_ns - t->last_out_ns <= window))
+		return false;
 	/* it runs, though its name was not known when it began: on its way to sleep it was woken */
 	for (unsigned c = 0; c < m->n_cpus; c++)
 		if (m->cpus[c].known && m->cpus[c].pid == t->pub.tid)
