@@ -250,6 +250,9 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	cpus_losing(m, ev->cpu, now.host_ns, false);
 	cpus_forget(m, ev->cpu, from);
 	cpu->n_cancelled = 0;
+	/* what expired before is no sign of what wakes whom now */
+	for (int level = 0; level < LEVELS; level++)
+		cpu->fired[level].ptr = 0;
 	/* silence before this is no sign of steal */
 	cpu->last_ns = now.host_ns;
 	cpu->last_local_ns = now.local_ns;

@@ -239,6 +239,39 @@ static void who_runs_behind_a_loss_and_ends_has_begun_no_job_for_certain(void **
 		assert_true(fx_job(&f, i)->outcome != VMRT_OUTCOME_MET);
 }
 
+/* T1 expires on CPU 0 at 10 ms and wakes X, which runs on CPU 1 and waits for T1 again there. CPU 0
+ * has lost records meanwhile: a device wakes X there 80 us later. */
+static void an_expiry_before_a_loss_wakes_nobody_behind_it(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event ev = {.type = VMRT_EV_WAKING, .flags = HARD, .lost = 1};
+
+	(void)state;
+	fx_begin(&f, "period = 40us\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_expire(&f, 10 * MS, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 10 * MS, 0, HARD);
+	f.cpu = 1;
+	fx_sw(&f, 10 * MS + 5, 0, 0, X);
+	fx_arm(&f, 10 * MS + 7, T1, VMRT_FN_TIMERFD, 10 * MS + 40);
+	fx_sw(&f, 10 * MS + 20, X, 1, 0);
+	fx_expire(&f, 10 * MS + 40, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 10 * MS + 40, 0, HARD);
+	f.cpu = 0;
+	ev.wake.pid = X;
+	ev.wake.comm = "x";
+	ev.wake.prio = FIFO;
+	fx_push(&f, &ev, 10 * MS + 80);
+	fx_sw(&f, 10 * MS + 85, 0, 0, X);
+	fx_sw(&f, 10 * MS + 95, X, 1, 0);
+	fx_wakes(&f, 10 * MS + 120, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 11 * MS, NULL);
+	for (size_t i = 1; i < f.n; i++)
+		assert_true(fx_job(&f, i)->arrival_ns != fx_job(&f, 0)->arrival_ns);
+}
+
 /* The recording begins while X sleeps within a job, before any timer is armed in it. X's timer
  * expires at 10 ms, a device wakes X at 15 ms, and X reads its timer @us later. */
 static void begins_within_a_job(struct fixture *f, int64_t us)
@@ -287,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_timer_that_was_armed_under_another_name_is_the_tasks),
 		cmocka_unit_test(a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown),
 		cmocka_unit_test(who_runs_behind_a_loss_and_ends_has_begun_no_job_for_certain),
+		cmocka_unit_test(an_expiry_before_a_loss_wakes_nobody_behind_it),
 		cmocka_unit_test(who_reads_its_timer_late_worked_on_the_job_before),
 		cmocka_unit_test(
 			a_timer_whose_cpu_records_nothing_more_leaves_the_job_before_unknown),
