@@ -138,7 +138,7 @@ ALL_CPUS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 check: ## build everything and run the tests
 	$(Q)scripts/setup --compile
 	$(Q)scripts/setup --tests & setup=$$!; \
-		$(MAKE) $(ALL_CPUS) --no-print-directory WERROR=1 all tests; built=$$?; \
+		$(MAKE) $(ALL_CPUS) --no-print-directory WERROR=1 all test-tools; built=$$?; \
 		wait $$setup && [ $$built -eq 0 ]
 	$(Q)O=$(O) tests/run
 

@@ -15,8 +15,9 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz
 # the unit tests and the simulators again, under the sanitizers
 SANITIZED_TESTS := $(patsubst $(O)/tests/%,$(O)/sanitized/%,$(UNIT_TESTS) $(SIM_TEST) $(SIM_SERVERS_TEST))
 
-.PHONY: tests fuzz-targets sanitized-tests rest-objects check-unit fuzz goldens
-tests: $(UNIT_TESTS) $(SIM_TEST) $(SIM_SERVERS_TEST) $(TEST_TOOLS) ## build the tests
+.PHONY: tests test-tools fuzz-targets sanitized-tests rest-objects check-unit fuzz goldens
+tests: $(UNIT_TESTS) $(SIM_TEST) $(SIM_SERVERS_TEST) test-tools ## build the tests
+test-tools: $(TEST_TOOLS) # programs that the scripts of tests use
 
 $(O)/obj/tests/%.o: VMRT_CFLAGS += -Itests/lib -Itests/unit/lib -Wno-missing-prototypes
 
@@ -58,7 +59,7 @@ $(O)/tests/%: $(O)/obj/tests/tools/%.o $(TEST_LIB) $(LIB)
 	$(Q)$(CC) $(TEST_LD) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ $(VMRT_LDLIBS)
 
 # Preloaded into the programs of tests/faults.
-tests: $(O)/tests/fault-inject.so
+test-tools: $(O)/tests/fault-inject.so
 $(O)/tests/fault-inject.so: tests/preload/fault-inject.c
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -117,7 +118,7 @@ $(O)/fuzz/fuzz_many: FUZZ_WRAP := $(addprefix -Wl$(COMMA)--wrap=pg_,query script
 $(O)/sanitized/obj/%.o: %.c $(LIBS_OK)
 	$(call say,CLANG,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(VMRT_CFLAGS) -Itests/lib -Itests/unit/lib -Wno-missing-prototypes -DTESTS_SANITIZED $(SANITIZED_O) $(SANITIZED_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)clang $(VMRT_CFLAGS) -Itests/lib -Itests/unit/lib -Wno-missing-prototypes -DTESTS_SANITIZED $(MAIN_NAME) $(SANITIZED_O) $(SANITIZED_FLAGS) -MMD -MP -c -o $@ $<
 
 # its objects are those of the program $(O)/tests/NAME
 define sanitized_rule
@@ -125,9 +126,33 @@ $(O)/sanitized/$(1): $(patsubst $(O)/obj/%,$(O)/sanitized/obj/%,$(2)) $(O)/fuzz/
 	$$(call say,LINK,$$@)
 	$(Q)clang $(TEST_LLD) $(SANITIZED_FLAGS) $$(VMRT_LDFLAGS) -o $$@ $$^ -lcmocka $$(VMRT_LDLIBS)
 endef
-$(foreach t,$(UNIT_SOURCES),$(eval $(call sanitized_rule,$(notdir $(basename $(t))),$(patsubst %.c,$(O)/obj/%.o,$(t)) $(UNIT_LIB))))
 $(eval $(call sanitized_rule,test_sim,$(SIM_OBJECTS)))
 $(eval $(call sanitized_rule,test_sim_servers,$(SIM_SERVERS_OBJECTS)))
+
+# To link a hundred programs takes longer than to compile them: the unit tests are one program with many names, whose main()
+# is main_of_NAME(). A test that links in its own way is a program of its own.
+LINKED_ALONE := test_live
+$(foreach t,$(filter $(addprefix %/,$(addsuffix .c,$(LINKED_ALONE))),$(UNIT_SOURCES)),$(eval $(call \
+	sanitized_rule,$(notdir $(basename $(t))),$(patsubst %.c,$(O)/obj/%.o,$(t)) $(UNIT_LIB))))
+TOGETHER := $(filter-out $(addprefix %/,$(addsuffix .c,$(LINKED_ALONE))),$(UNIT_SOURCES))
+TOGETHER_NAMES := $(notdir $(basename $(TOGETHER)))
+TOGETHER_OBJECTS := $(patsubst %.c,$(O)/sanitized/obj/%.o,$(TOGETHER))
+$(TOGETHER_OBJECTS): MAIN_NAME = -Dmain=main_of_$(notdir $(basename $@))
+
+$(O)/sanitized/together.c: $(TOGETHER)
+	$(Q)mkdir -p $(@D)
+	$(Q){ for t in $(TOGETHER_NAMES); do echo "int main_of_$$t(int, char **);"; done; \
+		echo 'const struct { const char *name; int (*main)(int, char **); } tests_together[] = {'; \
+		for t in $(TOGETHER_NAMES); do echo "	{\"$$t\", main_of_$$t},"; done; \
+		echo '	{0, 0}};'; } >$@
+
+$(O)/sanitized/together: tests/lib/together/main.c $(O)/sanitized/together.c $(TOGETHER_OBJECTS) \
+		$(patsubst $(O)/obj/%,$(O)/sanitized/obj/%,$(UNIT_LIB)) $(O)/fuzz/libvmrt.a
+	$(call say,LINK,$@)
+	$(Q)clang $(TEST_LLD) $(VMRT_CFLAGS) -w $(SANITIZED_FLAGS) -o $@ $^ -lcmocka $(VMRT_LDLIBS)
+
+$(addprefix $(O)/sanitized/,$(TOGETHER_NAMES)): $(O)/sanitized/together
+	$(Q)ln -sf $(<F) $@
 
 sanitized-tests: $(SANITIZED_TESTS)
 
