@@ -28,14 +28,38 @@ $(O)/obj/tests/unit/%.o: TEST_CFLAGS := -O0 -g1
 TEST_LD := $(if $(shell command -v ld.gold),-fuse-ld=gold)
 TEST_LLD := $(if $(shell command -v ld.lld),-fuse-ld=lld)
 
-# tests/unit mirrors the rooms; the programs stand side by side in $(O)/tests
+# tests/unit mirrors the rooms; the programs stand side by side in $(O)/tests. To link a hundred programs takes longer than to
+# compile them: the unit tests are one program with many names, whose main() is main_of_NAME(). A test that links in its own
+# way is a program of its own.
+LINKED_ALONE := test_live
+ALONE := $(filter $(addprefix %/,$(addsuffix .c,$(LINKED_ALONE))),$(UNIT_SOURCES))
+TOGETHER := $(filter-out $(ALONE),$(UNIT_SOURCES))
+TOGETHER_NAMES := $(notdir $(basename $(TOGETHER)))
+TOGETHER_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(TOGETHER))
+$(TOGETHER_OBJECTS): TEST_CFLAGS += -Dmain=main_of_$(notdir $(basename $@))
+
 define unit_rule
 $(O)/tests/$(notdir $(basename $(1))): $(patsubst %.c,$(O)/obj/%.o,$(1)) $(UNIT_LIB) $(TEST_LIB) $(LIB)
 	$$(call say,LINK,$$@)
 	$(Q)mkdir -p $$(@D)
 	$(Q)$$(CC) $$(TEST_LD) $$(VMRT_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(VMRT_LDLIBS)
 endef
-$(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
+$(foreach t,$(ALONE),$(eval $(call unit_rule,$(t))))
+
+$(O)/gen/together.c: $(TOGETHER)
+	$(Q)mkdir -p $(@D)
+	$(Q){ for t in $(TOGETHER_NAMES); do echo "int main_of_$$t(int, char **);"; done; \
+		echo 'const struct { const char *name; int (*main)(int, char **); } tests_together[] = {'; \
+		for t in $(TOGETHER_NAMES); do echo "	{\"$$t\", main_of_$$t},"; done; \
+		echo '	{0, 0}};'; } >$@
+
+$(O)/tests/together: tests/lib/together/main.c $(O)/gen/together.c $(TOGETHER_OBJECTS) $(UNIT_LIB) $(TEST_LIB) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_LD) $(VMRT_CFLAGS) -w $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(VMRT_LDLIBS)
+
+$(addprefix $(O)/tests/,$(TOGETHER_NAMES)): $(O)/tests/together
+	$(Q)ln -sf $(<F) $@
 
 # Live without tracefs and guests: the clock, the tracer, the VMs and the sessions are doubles there.
 $(O)/tests/test_live $(O)/sanitized/test_live: VMRT_LDFLAGS += $(addprefix -Wl$(COMMA)--wrap=vmrt_,now_ns vms_find \
@@ -129,24 +153,12 @@ endef
 $(eval $(call sanitized_rule,test_sim,$(SIM_OBJECTS)))
 $(eval $(call sanitized_rule,test_sim_servers,$(SIM_SERVERS_OBJECTS)))
 
-# To link a hundred programs takes longer than to compile them: the unit tests are one program with many names, whose main()
-# is main_of_NAME(). A test that links in its own way is a program of its own.
-LINKED_ALONE := test_live
-$(foreach t,$(filter $(addprefix %/,$(addsuffix .c,$(LINKED_ALONE))),$(UNIT_SOURCES)),$(eval $(call \
-	sanitized_rule,$(notdir $(basename $(t))),$(patsubst %.c,$(O)/obj/%.o,$(t)) $(UNIT_LIB))))
-TOGETHER := $(filter-out $(addprefix %/,$(addsuffix .c,$(LINKED_ALONE))),$(UNIT_SOURCES))
-TOGETHER_NAMES := $(notdir $(basename $(TOGETHER)))
-TOGETHER_OBJECTS := $(patsubst %.c,$(O)/sanitized/obj/%.o,$(TOGETHER))
-$(TOGETHER_OBJECTS): MAIN_NAME = -Dmain=main_of_$(notdir $(basename $@))
+# The unit tests are one program here, too.
+$(foreach t,$(ALONE),$(eval $(call sanitized_rule,$(notdir $(basename $(t))),$(patsubst %.c,$(O)/obj/%.o,$(t)) $(UNIT_LIB))))
+SANITIZED_TOGETHER := $(patsubst $(O)/obj/%,$(O)/sanitized/obj/%,$(TOGETHER_OBJECTS))
+$(SANITIZED_TOGETHER): MAIN_NAME = -Dmain=main_of_$(notdir $(basename $@))
 
-$(O)/sanitized/together.c: $(TOGETHER)
-	$(Q)mkdir -p $(@D)
-	$(Q){ for t in $(TOGETHER_NAMES); do echo "int main_of_$$t(int, char **);"; done; \
-		echo 'const struct { const char *name; int (*main)(int, char **); } tests_together[] = {'; \
-		for t in $(TOGETHER_NAMES); do echo "	{\"$$t\", main_of_$$t},"; done; \
-		echo '	{0, 0}};'; } >$@
-
-$(O)/sanitized/together: tests/lib/together/main.c $(O)/sanitized/together.c $(TOGETHER_OBJECTS) \
+$(O)/sanitized/together: tests/lib/together/main.c $(O)/gen/together.c $(SANITIZED_TOGETHER) \
 		$(patsubst $(O)/obj/%,$(O)/sanitized/obj/%,$(UNIT_LIB)) $(O)/fuzz/libvmrt.a
 	$(call say,LINK,$@)
 	$(Q)clang $(TEST_LLD) $(VMRT_CFLAGS) -w $(SANITIZED_FLAGS) -o $@ $^ -lcmocka $(VMRT_LDLIBS)

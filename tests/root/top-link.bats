@@ -111,6 +111,7 @@ sys.exit(1)' && return
 	see '"waiting" not in note and server["awaited"]["share_ratio"]'
 }
 
+# bats test_tags=long
 @test "without an experiment, a VM that comes or goes leaves the others counted as they were" {
 	start_vm "first-$$"
 	other=$vm

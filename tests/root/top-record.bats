@@ -59,6 +59,7 @@ record() {
 	[[ $(cat "$dir"/run.vmrt/* | cksum) == "$sum" ]]
 }
 
+# bats test_tags=long
 @test "where the recorder lost events, the last update is the report, and the screen says so" {
 	# a buffer of the least size, and more events than anybody could read out of it
 	mkdir "$dir/bin"

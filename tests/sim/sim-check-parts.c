@@ -307,6 +307,9 @@ static void check_excess(struct got *g, const struct vmrt_job *e, const struct s
 	bool less = has_slept_within(g, m, since, t->closed_ns) ||
 		    has_vague_arrival(g, m, since, t->closed_ns);
 
+	/* steal before any record bears the name of the task's thread is not booked for it */
+	less |= g->steal && since < sim_named(g, e->task, t->born_ns);
+
 	/* a microsecond can decide whether a busy period ended between two jobs */
 	if (g->record_ns) {
 		if (!tolerance && !e->excused && !t->job.excused)

@@ -11,7 +11,7 @@
 #define SOON_NS (60 * US)     /* a wake-up follows its timer so soon */
 
 /* The time of the first record that has the name of the task's thread, which was made at @born. */
-static int64_t named(const struct got *g, uint32_t task, int64_t born)
+int64_t sim_named(const struct got *g, uint32_t task, int64_t born)
 {
 	for (size_t i = 0; i < g->r->n_events; i++) {
 		const struct sim_event *e = &g->r->events[i];
@@ -70,7 +70,7 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		return false;
 	if ((g->clipped || g->lossy ||
 		    (g->late && g->r->how[t->job.task] != VMRT_RELEASE_NANOSLEEP)) &&
-		t->armed_ns < named(g, t->job.task, t->born_ns))
+		t->armed_ns < sim_named(g, t->job.task, t->born_ns))
 		return false;
 	if (g->late && (!t->armed_ns || t->armed_ns < g->r->truth.start_ns))
 		return false;

@@ -88,6 +88,9 @@ void sim_check_parts(
 
 /* sim-check-tasks.c */
 
+/** sim_named - the time of the first record, from @born on, that has the name of @task */
+int64_t sim_named(const struct got *g, uint32_t task, int64_t born);
+
 /** sim_check_jobs_of - all jobs of @task */
 void sim_check_jobs_of(struct got *g, uint32_t task);
 

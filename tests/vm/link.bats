@@ -61,6 +61,7 @@ with_agent() {
 	[[ $output = *'does not know the same secret'* ]]
 }
 
+# bats test_tags=long
 @test "a deadline missed in the guest makes a flight recorder save the last second of host and guest" {
 	[ "$(id -u)" = 0 ] && [ -d /sys/kernel/tracing/instances ] || skip "needs root and tracefs"
 	local e=$BATS_TEST_TMPDIR/e.ini run=$BATS_TEST_TMPDIR/f.vmrt log=$BATS_TEST_TMPDIR/log

@@ -104,6 +104,7 @@ same_as_report() {
 	[[ $(vmrt-report --format csv --table tasks "$BATS_TEST_TMPDIR/top.vmrt" | wc -l) -eq 2 ]]
 }
 
+# bats test_tags=long
 @test "without an experiment the tasks that were found are those of the report, too" {
 	vm exec 'vmrt-load -c /calibration -d 12s -l /log /top.ini' >/dev/null 2>&1 &
 	timeout 60 vmrt-top --json -n 8 --vm "$VM" -o "$BATS_TEST_TMPDIR/found" >"$BATS_TEST_TMPDIR/updates" || [[ $? -eq 3 ]]
@@ -130,6 +131,7 @@ same_as_report() {
 	same_as_report "$BATS_TEST_TMPDIR/updates" "$BATS_TEST_TMPDIR/f.vmrt"
 }
 
+# bats test_tags=long
 @test "an agent that ends and comes again is reached again, and the jobs meanwhile are unknown" {
 	vm exec 'vmrt-load -c /calibration -d 16s -l /log /top.ini & sleep 5
 		killall -9 vmrt-agent; sleep 2; vmrt-agent & wait %1' >/dev/null 2>&1 &

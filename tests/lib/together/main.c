@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The unit tests in one program: which of them it is, its name says. The table is made by tests.mk. */
+/* The unit tests in one program: which of them it is, its name says. The table is made by tests.mk.
+ */
 #include <stdio.h>
 #include <string.h>
 
