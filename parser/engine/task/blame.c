@@ -407,6 +407,7 @@ void blame_settle_jobs(struct machine *m, int64_t host_ns)
 void blame_open(struct jobs *j, int64_t host_ns)
 {
 	const struct snapshot *found;
+	struct snapshot now;
 
 	accounts_at(j->machine, host_ns);
 	/* an inferred switch may lie before what is accounted already */
@@ -426,7 +427,9 @@ void blame_open(struct jobs *j, int64_t host_ns)
 			memcpy(j->arrived, found->cum, sizeof(j->arrived));
 			j->arrived_ns = found->at_host_ns;
 		} else {
-			gap_forget(j);
+			/* jobs that queue behind it may have lost all of a gap */
+			gap_remember(j, &now);
+			gap_arrived(j, &now);
 			j->unknown_ns = host_ns - j->arrives_ns;
 		}
 	} else {

@@ -122,9 +122,75 @@ static void a_gap_that_ends_with_the_job_is_throttling(void **state)
 	assert_int_equal(f.jobs[0].excess_ns[VMRT_BLAME_THROTTLING], 4 * MS);
 }
 
+/* T1, which runs on CPU @cpu, sleeps until @until, which has passed: the next job begins. */
+static void is_late(struct fixture *f, unsigned cpu, int64_t at, int64_t until)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_TIMER_START, .cpu = (uint16_t)cpu, .pid = T1};
+
+	ev.timer.timer = 0xaaaa00;
+	ev.timer.fn = VMRT_FN_WAKEUP;
+	ev.timer.expires = ev.timer.softexpires = until + f->offset;
+	push(f, GUEST, &ev, at);
+	ev.type = VMRT_EV_TIMER_EXPIRE;
+	ev.flags = VMRT_FLAG_HARDIRQ;
+	ev.timer.now = at + f->offset;
+	push(f, GUEST, &ev, at + 1 * US);
+	ev = (struct vmrt_event){.type = VMRT_EV_WAKING,
+		.cpu = (uint16_t)cpu,
+		.flags = VMRT_FLAG_HARDIRQ,
+		.pid = T1};
+	ev.wake.pid = T1;
+	ev.wake.comm = name_of(T1);
+	ev.wake.prio = prio_of(T1);
+	ev.wake.target_cpu = cpu;
+	push(f, GUEST, &ev, at + 1 * US);
+	ev.type = VMRT_EV_WAKEUP;
+	push(f, GUEST, &ev, at + 1 * US);
+}
+
+/*
+ * T1 is 36 ms late when the recording begins, at 100 ms. From 107 to 109 ms it waits on CPU 0,
+ * whose vCPU makes room for an ordinary thread until 113 ms, and then goes on on CPU 1 with jobs
+ * that arrived before the recording. The job of 105 ms has lost 2 ms by that.
+ */
+static void a_job_that_queues_behind_older_ones_keeps_its_throttling(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *last;
+
+	(void)state;
+	guest_cpus = 2;
+	second_vcpu = VCPU1;
+	begin_with(&f, false,
+		"[experiment]\nname = t\n[task vm1/t1]\nperiod = 10ms\nwcet = 10ms\n"
+		"priority = 60\nrelease = nanosleep\n");
+	sw_prio(&f, HOST, 100 * MS, 0, 0, VCPU, FAIR, RT);
+	sw_on_cpu_1(&f, HOST, 100 * MS, 0, 0, VCPU1);
+	sw(&f, GUEST, 100 * MS, 0, 0, T1);
+	is_late(&f, 0, 101 * MS, 65 * MS);
+	sw(&f, GUEST, 106 * MS, T1, 0, T2);
+	sw_prio(&f, HOST, 107 * MS, VCPU, 0, HOG, RT, FAIR);
+	moves_to_cpu_1(&f, 109 * MS);
+	is_late(&f, 1, 110 * MS, 75 * MS);
+	sw_prio(&f, HOST, 113 * MS, HOG, 0, VCPU, FAIR, RT);
+	is_late(&f, 1, 114 * MS, 85 * MS);
+	is_late(&f, 1, 115 * MS, 95 * MS);
+	is_late(&f, 1, 116 * MS, 105 * MS);
+	is_late(&f, 1, 117 * MS, 115 * MS);
+	end(&f, 118 * MS);
+	guest_cpus = 1;
+	second_vcpu = 0;
+	last = &f.jobs[f.n_jobs - 2];
+	assert_int_equal(last->arrival_ns, 105 * MS);
+	assert_int_equal(last->end_ns, 117 * MS);
+	assert_int_equal(last->blame_ns[VMRT_BLAME_THROTTLING], 2 * MS);
+	assert_int_equal(last->blame_ns[VMRT_BLAME_HOST_THREAD], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_job_that_queues_behind_older_ones_keeps_its_throttling),
 		cmocka_unit_test(a_gap_that_ends_with_the_job_is_throttling),
 		cmocka_unit_test(throttling_before_a_job_arrived_is_no_excess_of_it),
 	};
