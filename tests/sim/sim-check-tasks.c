@@ -233,10 +233,14 @@ static bool is_true_job(const struct task_check *c, const struct vmrt_job *e)
 	const struct sim_truth *truth = &g->r->truth;
 	bool by_period = sim_undeclared(g, c->task) && e->release_ns == VMRT_UNKNOWN &&
 			 g->r->how[c->task] == VMRT_RELEASE_RESCH;
-	/* the arrival of a job that was never released follows from the period, as exactly as the
-	 * period was found out */
-	int64_t off = c->blur + (by_period ? g->r->periods[c->task] / 100 : 0);
+	int64_t off = c->blur;
 
+	/* the arrivals of jobs that were never released follow one from the other by the period,
+	 * each as exactly as the period was found out */
+	for (size_t i = 0; by_period && i < g->n_jobs; i++)
+		if (g->jobs[i].task == c->task && g->jobs[i].release_ns == VMRT_UNKNOWN &&
+			g->jobs[i].k <= e->k)
+			off += g->r->periods[c->task] / 100;
 	for (size_t i = 0; i < truth->n_jobs; i++)
 		if (truth->jobs[i].job.task == c->task &&
 			sim_near(truth->jobs[i].job.arrival_local_ns, e->arrival_local_ns,
