@@ -68,7 +68,7 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 	/* the switch that shows the end of the job may be missing */
 	if (g->broken && g->r->how[t->job.task] != VMRT_RELEASE_NANOSLEEP)
 		return false;
-	if ((g->clipped || g->lossy ||
+	if ((g->clipped || g->lossy || g->broken ||
 		    (g->late && g->r->how[t->job.task] != VMRT_RELEASE_NANOSLEEP)) &&
 		t->armed_ns < sim_named(g, t->job.task, t->born_ns))
 		return false;
