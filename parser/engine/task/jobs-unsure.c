@@ -159,6 +159,7 @@ void jobs_sleep_anew(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t 
 	/* a later one is missing between two others that come, and counted there */
 	if (expires > due)
 		jobs_emit_bare(j, VMRT_OUTCOME_UNKNOWN);
-	j->lost_to_ns = to_host(j->machine, due) + error;
+	if (__builtin_add_overflow(to_host(j->machine, due), error, &j->lost_to_ns))
+		j->lost_to_ns = INT64_MAX;
 	machine_lost(j->machine, host_ns);
 }

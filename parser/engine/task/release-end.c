@@ -63,8 +63,10 @@ static enum vmrt_outcome either_way(const struct jobs *j, int64_t host_ns)
 
 	if (deadline_ns == VMRT_UNKNOWN || deadline_ns >= host_ns)
 		return VMRT_OUTCOME_TRUNCATED;
-	return deadline_ns < j->rel.mark.host_ns ? VMRT_OUTCOME_MISSED_INCOMPLETE
-						 : VMRT_OUTCOME_UNKNOWN;
+	/* by a clock of such an error it may not have passed then */
+	return deadline_ns < j->rel.mark.host_ns - j->machine->config->record_error_ns
+		       ? VMRT_OUTCOME_MISSED_INCOMPLETE
+		       : VMRT_OUTCOME_UNKNOWN;
 }
 
 /* The recording, or the thread's time as this task, ends: is its open job still under way? */
