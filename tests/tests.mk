@@ -30,9 +30,9 @@ TEST_LLD := $(if $(shell command -v ld.lld),-fuse-ld=lld)
 
 # tests/unit mirrors the rooms; the programs stand side by side in $(O)/tests. To link a hundred programs takes longer than to
 # compile them: the unit tests are one program with many names, whose main() is main_of_NAME(). A test that links in its own
-# way is a program of its own.
+# way is a program of its own; so is each where only some are built, with SANITIZER for instance.
 LINKED_ALONE := test_live
-ALONE := $(filter $(addprefix %/,$(addsuffix .c,$(LINKED_ALONE))),$(UNIT_SOURCES))
+ALONE := $(if $(SANITIZER),$(UNIT_SOURCES),$(filter $(addprefix %/,$(addsuffix .c,$(LINKED_ALONE))),$(UNIT_SOURCES)))
 TOGETHER := $(filter-out $(ALONE),$(UNIT_SOURCES))
 TOGETHER_NAMES := $(notdir $(basename $(TOGETHER)))
 TOGETHER_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(TOGETHER))

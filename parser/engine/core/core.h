@@ -22,6 +22,8 @@
 #define RECORD_ERROR_MAX_NS (2 * VMRT_NS_PER_MS)
 /* Times that disagree by no more than this may do so because of the clocks' errors. */
 #define CONTRADICTION_NS (100 * VMRT_NS_PER_US)
+/* A machine whose CPUs run for this time without any record has stopped recording. */
+#define SILENT_MAX_NS (100 * VMRT_NS_PER_MS)
 #define PRIO_UNKNOWN (-1)
 #define FIRST_FAIR_PRIO 100 /* kernel priorities: real-time below, fair from here */
 #define FIFO_PRIO(p) (99 - (p))
@@ -368,6 +370,13 @@ static inline int64_t record_doubt_ns(const struct machine *m)
 	int64_t error = m->config->record_error_ns;
 
 	return error < INT64_MAX / 2 ? 2 * error : INT64_MAX;
+}
+
+/** waits_unseen - does @t wait on a CPU of which nothing is recorded? */
+static inline bool waits_unseen(const struct machine *m, const struct thread *t)
+{
+	return t->state == THREAD_READY && t->cpu < m->n_cpus &&
+	       m->cpus[t->cpu].last_ns == VMRT_UNKNOWN;
 }
 
 /** comes_late - may a record of CPU @cpu that comes at @host_ns be from before @since_ns, when

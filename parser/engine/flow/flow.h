@@ -14,8 +14,6 @@
 #define SWITCH_TAIL_NS (50 * VMRT_NS_PER_US)
 /* Holes of one CPU closer than this are one row. */
 #define HOLE_MERGE_NS (100 * VMRT_NS_PER_MS)
-/* A machine whose CPUs run for this time without any record has stopped recording. */
-#define SILENT_MAX_NS (100 * VMRT_NS_PER_MS)
 /* A machine on which nothing at all is recorded for so long may have stopped, or its next times may
  * be wrong. */
 #define SILENCE_NS VMRT_NS_PER_S

@@ -65,8 +65,7 @@ void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t e
 static void check_whereabouts(
 	struct machine *m, unsigned cpu, const struct thread *t, int64_t host_ns)
 {
-	if (t->state != THREAD_READY || t->cpu == cpu || t->cpu >= m->n_cpus ||
-		m->cpus[t->cpu].last_ns != VMRT_UNKNOWN)
+	if (t->cpu == cpu || !waits_unseen(m, t))
 		return;
 	if (m->loss_to_ns != VMRT_UNKNOWN &&
 		m->loss_to_ns >= host_ns) /* that is reported already */

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A CPU that records nothing for so long while threads wait for it is not recorded. */
-#define SILENT_NS (100 * VMRT_NS_PER_MS)
-
 /* Was something not recorded since @host_ns that may concern the thread of @j? */
 bool jobs_lost_since(const struct jobs *j, int64_t host_ns)
 {
@@ -123,8 +120,7 @@ void jobs_doubt_waiting(struct jobs *j, int64_t end_ns)
 	const struct thread *t = j->thread;
 	struct machine *m = j->machine;
 
-	if (t->state != THREAD_READY || t->cpu >= m->n_cpus ||
-		m->cpus[t->cpu].last_ns != VMRT_UNKNOWN || end_ns - t->ready_ns < SILENT_NS ||
+	if (!waits_unseen(m, t) || end_ns - t->ready_ns < SILENT_MAX_NS ||
 		jobs_lost_since(j, t->ready_ns))
 		return;
 	cpus_emit_loss(m, t->cpu, t->ready_ns, end_ns, 0, VMRT_LOSS_CLIPPED);

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(TESTS_SANITIZED)
-#define DEFAULT_COUNT 600
+#define DEFAULT_COUNT 1000
 #else
 #define DEFAULT_COUNT 6000
 #endif

@@ -5,20 +5,29 @@
 
 #include <string.h>
 
+/* X's timer expires at @expires, which wakes nobody. A device wakes X 5 ms later, X reads its timer
+ * @us after it has begun to run, and works until @sleeps. */
+static void reads_its_timer_late(struct fixture *f, int64_t expires, int64_t us, int64_t sleeps)
+{
+	int64_t runs = expires + 5 * MS + 50, next = expires + 10 * MS;
+
+	fx_expire(f, expires, 0, T1, VMRT_FN_TIMERFD);
+	/* the CPU is idle, and its tick is stopped: nothing is recorded in between */
+	fx_wake(f, expires + 5 * MS, 0, HARD);
+	fx_sw(f, runs, 0, 0, X);
+	fx_arm(f, runs + us, T1, VMRT_FN_TIMERFD, next);
+	fx_sw(f, sleeps, X, 1, 0);
+	fx_wakes(f, next, T1, VMRT_FN_TIMERFD);
+	fx_end(f, next + 1 * MS, NULL);
+}
+
 /* X sleeps in its first job from 12 ms on. Its timer expires at 20 ms, which wakes nobody. A device
  * wakes it at 25 ms, and X works on for @works_us before it reads the timer. */
 static void woken_by_a_device(struct fixture *f, int64_t works_us)
 {
 	fx_begin(f, "period = 10ms\nrelease = timerfd\n");
 	fx_works_once_by_timer(f);
-	fx_expire(f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
-	/* the CPU is idle, and its tick is stopped: nothing is recorded in between */
-	fx_wake(f, 25 * MS, 0, HARD);
-	fx_sw(f, 25 * MS + 50, 0, 0, X);
-	fx_arm(f, 25 * MS + 50 + works_us, T1, VMRT_FN_TIMERFD, 30 * MS);
-	fx_sw(f, 28 * MS, X, 1, 0);
-	fx_wakes(f, 30 * MS, T1, VMRT_FN_TIMERFD);
-	fx_end(f, 31 * MS, NULL);
+	reads_its_timer_late(f, 20 * MS, works_us, 28 * MS);
 	assert_int_equal(f->n, 3);
 }
 
@@ -278,13 +287,7 @@ static void begins_within_a_job(struct fixture *f, int64_t us)
 {
 	fx_begin(f, "period = 10ms\nrelease = timerfd\n");
 	fx_sw(f, 9 * MS, Y, 1, 0);
-	fx_expire(f, 10 * MS, 0, T1, VMRT_FN_TIMERFD);
-	fx_wake(f, 15 * MS, 0, HARD);
-	fx_sw(f, 15 * MS + 50, 0, 0, X);
-	fx_arm(f, 15 * MS + 50 + us, T1, VMRT_FN_TIMERFD, 20 * MS);
-	fx_sw(f, 17 * MS, X, 1, 0);
-	fx_wakes(f, 20 * MS, T1, VMRT_FN_TIMERFD);
-	fx_end(f, 21 * MS, NULL);
+	reads_its_timer_late(f, 10 * MS, us, 17 * MS);
 }
 
 static void who_reads_its_timer_late_worked_on_the_job_before(void **state)
